@@ -1,0 +1,66 @@
+using AnimateDiff.Text;
+
+namespace AnimateDiff.Tests.Text;
+
+public class PromptTokenizerTests
+{
+    private const int Vocabulary = 519, Dog = 513, Cat = 515;
+
+    [Fact]
+    public void Weights_reach_their_tokens() =>
+        Assert.Equal(
+            [new PromptToken(Dog, 1, true), new PromptToken(Cat, 1.5f, true), new PromptToken(Dog, 3, true)],
+            Prompts().Encode("dog (cat (dog:2):1.5)"));
+
+    [Fact]
+    public void Words_are_known_by_their_last_token() =>
+        Assert.Equal([(false, 'a'), (false, 'b'), (true, 'c' + 256), (true, Dog)], Prompts().Encode("abc dog").Select(token => (token.EndsWord, token.Id)));
+
+    [Theory]
+    [InlineData("a <Thing>", "361 519 520")]
+    [InlineData("dog<thing>dog", "513 519 520 513")]
+    [InlineData("Style, my_style", "521 300 365 351 371 372 377 364 357")]
+    [InlineData("style!", "521 289")]
+    public void Inversions_stand_for_their_vectors(string prompt, string ids)
+    {
+        using var thing = new TextualInversion("<thing>", zeros(2, 4));
+        using var style = new TextualInversion("style", zeros(1, 4));
+        var tokens = new PromptTokenizer(Vocabularies.SmallTokenizer(), Vocabulary, [thing, style]).Encode(prompt);
+        Assert.Equal(ids.Split(' ').Select(int.Parse).Select(id => id % 256), tokens.Select(token => token.Id % 256));
+        Assert.Equal(prompt.Contains("hing") ? 2 : 0, tokens.Count(token => token.Id is 519 or 520));
+    }
+
+    [Fact]
+    public void Two_inversions_of_one_name_are_refused()
+    {
+        using var first = new TextualInversion("style", zeros(1, 4));
+        using var second = new TextualInversion("Style", zeros(1, 4));
+        var error = Assert.Throws<RequestException>(() => new PromptTokenizer(Vocabularies.SmallTokenizer(), Vocabulary, [first, second]));
+        Assert.Contains("'Style'", error.Message);
+    }
+
+    [Fact]
+    public void Message_text_names_inversions()
+    {
+        using var thing = new TextualInversion("<thing>", zeros(2, 4));
+        var prompts = new PromptTokenizer(Vocabularies.SmallTokenizer(), Vocabulary, [thing]);
+        Assert.Equal("dog <thing> café cat", prompts.Decode(prompts.Encode("DOG <thing> (café:2) cat")));
+    }
+
+    [Theory]
+    [InlineData("", 4, "0")]
+    [InlineData("1111", 4, "4")]
+    [InlineData("11111", 4, "4 1")]
+    [InlineData("111001", 4, "3 3")]       // a word of three moves to the next chunk as a whole
+    [InlineData("100001", 4, "1 4 1")]     // a word longer than a chunk is cut
+    [InlineData("000000001", 4, "4 4 1")]
+    public void Chunks_end_after_a_word_where_they_can(string endsWord, int room, string lengths)
+    {
+        var tokens = endsWord.Select((ends, index) => new PromptToken(index, 1, ends == '1')).ToList();
+        var chunks = PromptTokenizer.Chunks(tokens, room);
+        Assert.Equal(lengths, string.Join(' ', chunks.Select(chunk => chunk.Count)));
+        Assert.Equal(tokens, chunks.SelectMany(chunk => chunk));
+    }
+
+    private static PromptTokenizer Prompts() => new(Vocabularies.SmallTokenizer(), Vocabulary, []);
+}
