@@ -9,6 +9,9 @@ internal sealed class ClipTextModel : nn.Module<Tensor, int, Tensor?, Tensor>
 
     public ClipTextConfig Config { get; }
 
+    /// <summary>Where its weights are, and token ids must be.</summary>
+    public Device Device => text_model.Device;
+
     public ClipTextModel(ClipTextConfig config, Device? device = null) : base(nameof(ClipTextModel))
     {
         Config = config;
@@ -38,6 +41,8 @@ internal sealed class ClipTextTransformer : nn.Module<Tensor, int, Tensor?, Tens
     private readonly ClipTextEmbeddings embeddings;
     private readonly ClipEncoder encoder;
     private readonly LayerNorm final_layer_norm;
+
+    public Device Device => final_layer_norm.weight.device;
 
     public ClipTextTransformer(ClipTextConfig config, Device? device) : base(nameof(ClipTextTransformer))
     {

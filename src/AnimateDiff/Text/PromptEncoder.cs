@@ -75,7 +75,7 @@ internal sealed class PromptEncoder
 
     private Tensor Encode(List<List<List<PromptToken>>> prompts, int count, int clipSkip)   // → [B, count·L, D]
     {
-        var device = _model.parameters().First().device;
+        var device = _model.Device;
         var rows = prompts.Count * count;
         var ids = new long[rows * _length];
         var weights = new float[rows * _length];
