@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace AnimateDiff.Text;
 
-/// <summary>Sizes of a CLIP text model, as in the <c>config.json</c> of its folder; the defaults are those of openai/clip-vit-large-patch14, Stable Diffusion 1.5's.</summary>
+/// <summary>Sizes of a CLIP text model, as in its <c>config.json</c>; the defaults are openai/clip-vit-large-patch14's, the one in Stable Diffusion 1.5.</summary>
 internal sealed record ClipTextConfig
 {
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
@@ -34,7 +34,8 @@ internal sealed record ClipTextConfig
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            throw new FileException(path, $"{path} cannot be read as a CLIP text model's configuration: {error.Message.TrimEnd('.')}; copy it again from the model it belongs to.", error);
+            var reason = error.Message.TrimEnd('.');
+            throw new FileException(path, $"{path} cannot be read as a CLIP text model's configuration: {reason}; copy it again from the model it belongs to.", error);
         }
     }
 

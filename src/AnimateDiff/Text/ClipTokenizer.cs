@@ -16,7 +16,7 @@ public sealed class ClipTokenizer : ITokenizer
     private readonly BpeTokenizer _words;
     private readonly Dictionary<string, int> _added;
     private readonly Regex _addedPattern;
-    private readonly string?[] _tokens;
+    private readonly Dictionary<int, string> _tokens = [];
 
     /// <summary>Id that opens a sequence (49406 in CLIP's own vocabulary).</summary>
     public int BeginId { get; }
@@ -30,19 +30,17 @@ public sealed class ClipTokenizer : ITokenizer
     /// <summary>Longest sequence with its begin and end (77).</summary>
     public int MaxLength { get; }
 
-    /// <summary>Number of ids: every id is in 0 … <see cref="VocabularySize"/> − 1 (49408).</summary>
-    public int VocabularySize => _tokens.Length;
+    /// <summary>One more than the largest id (49408).</summary>
+    public int VocabularySize { get; }
 
     private ClipTokenizer(ClipVocabulary vocabulary, BpeTokenizer words)
     {
         _words = words;
         _added = vocabulary.AddedTokens.GroupBy(token => TextNormalizer.Normalize(token.Key)).ToDictionary(group => group.Key, group => group.First().Value);
         _addedPattern = new Regex(string.Join('|', _added.Keys.OrderByDescending(token => token.Length).Select(Regex.Escape)), RegexOptions.CultureInvariant);
-        _tokens = new string?[vocabulary.Ids.Values.Concat(_added.Values).Max() + 1];
-        foreach (var (token, id) in vocabulary.Ids)
+        foreach (var (token, id) in vocabulary.Ids.Concat(vocabulary.AddedTokens))
             _tokens[id] = token;
-        foreach (var (token, id) in vocabulary.AddedTokens)
-            _tokens[id] = token;
+        VocabularySize = _tokens.Keys.Max() + 1;
         BeginId = vocabulary.AddedTokens[vocabulary.Special["bos_token"]];
         EndId = vocabulary.AddedTokens[vocabulary.Special["eos_token"]];
         PadId = vocabulary.AddedTokens[vocabulary.Special["pad_token"]];
@@ -131,7 +129,8 @@ public sealed class ClipTokenizer : ITokenizer
 
     bool ITokenizer.EndsWord(int id) => EndsWord(id);
 
-    private bool EndsWord(int id) => _added.ContainsValue(id) || (uint)id < (uint)_tokens.Length && _tokens[id]?.EndsWith(EndOfWord, StringComparison.Ordinal) == true;
+    private bool EndsWord(int id) =>
+        _added.ContainsValue(id) || (_tokens.TryGetValue(id, out var token) && token.EndsWith(EndOfWord, StringComparison.Ordinal));
 
     private void EncodeWords(ReadOnlySpan<char> text, List<int> ids)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace AnimateDiff.Text;
@@ -20,16 +21,21 @@ internal sealed record ClipVocabulary(
     /// <exception cref="FileException">A file is missing or damaged.</exception>
     public static ClipVocabulary Read(string folder)
     {
-        var (vocabulary, merges, fast) = (Path.Combine(folder, "vocab.json"), Path.Combine(folder, "merges.txt"), Path.Combine(folder, "tokenizer.json"));
+        var (vocabulary, merges) = (Path.Combine(folder, "vocab.json"), Path.Combine(folder, "merges.txt"));
+        var fast = Path.Combine(folder, "tokenizer.json");
         var added = new Dictionary<string, int>();
         var (ids, pairs) =
             File.Exists(vocabulary) && File.Exists(merges) ? (ReadIds(vocabulary), ReadMerges(merges)) :
             File.Exists(fast) ? ReadFast(fast, added) :
-            throw new FileException(folder, $"{folder} holds no CLIP vocabulary: expected vocab.json and merges.txt, or tokenizer.json; give the 'tokenizer' folder of a Stable Diffusion 1.5 model.");
+            throw new FileException(folder, $"{folder} holds no CLIP vocabulary: expected vocab.json and merges.txt, or tokenizer.json; "
+                + "give the 'tokenizer' folder of a Stable Diffusion 1.5 model.");
         var (special, maxLength) = ReadSettings(folder, added);
+        added.Remove("");
         foreach (var (role, token) in special)
+        {
             if (!added.ContainsKey(token))
-                added.Add(token, ids.TryGetValue(token, out var id) ? id : throw Damaged(folder, $"its {role} '{token}' is not in the vocabulary of {ids.Count} tokens"));
+                added[token] = ids.TryGetValue(token, out var id) ? id : throw Damaged(folder, $"its {role} '{token}' is not in the vocabulary of {ids.Count} tokens");
+        }
         return new ClipVocabulary(ids, pairs, added, special, maxLength);
     }
 
@@ -45,29 +51,34 @@ internal sealed record ClipVocabulary(
         var model = root.GetProperty("model");
         var ids = model.GetProperty("vocab").EnumerateObject().ToDictionary(entry => entry.Name, entry => Id(path, entry.Value));
         var merges = model.GetProperty("merges").EnumerateArray()
-            .Select(merge => merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!).ToList();
+            .Select(merge => merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!)
+            .ToList();
         foreach (var token in root.GetProperty("added_tokens").EnumerateArray())
             added[token.GetProperty("content").GetString()!] = Id(path, token.GetProperty("id"));
         return (ids, merges);
     });
 
-    /// <summary>As transformers does: <c>tokenizer_config.json</c> alone counts when it has <c>added_tokens_decoder</c>; before that, <c>special_tokens_map.json</c> overruled it.</summary>
+    /// <summary>
+    /// As transformers does: <c>tokenizer_config.json</c> alone counts when it has <c>added_tokens_decoder</c>; in older folders
+    /// <c>special_tokens_map.json</c> overrules it.
+    /// </summary>
     private static (Dictionary<string, string> Special, int MaxLength) ReadSettings(string folder, Dictionary<string, int> added)
     {
         var (maxLength, complete) = (DefaultMaxLength, false);
         var special = new Dictionary<string, string> { ["bos_token"] = "<|startoftext|>", ["eos_token"] = "<|endoftext|>" };
-        var (config, map, old) = (Path.Combine(folder, "tokenizer_config.json"), Path.Combine(folder, "special_tokens_map.json"), Path.Combine(folder, "added_tokens.json"));
+        var config = Path.Combine(folder, "tokenizer_config.json");
+        var (map, old) = (Path.Combine(folder, "special_tokens_map.json"), Path.Combine(folder, "added_tokens.json"));
         if (File.Exists(config))
         {
             complete = Parse(config, root =>
             {
                 Collect(root, special);
-                if (root.TryGetProperty("model_max_length", out var length) && length.TryGetInt32(out var value))   // absent: a number beyond any int
+                if (root.TryGetProperty("model_max_length", out var length) && length.TryGetInt32(out var value))   // "none" is written as 1e30
                     maxLength = value;
                 if (!root.TryGetProperty("added_tokens_decoder", out var decoder))
                     return false;
                 foreach (var entry in decoder.EnumerateObject())
-                    added[entry.Value.GetProperty("content").GetString()!] = int.Parse(entry.Name, System.Globalization.CultureInfo.InvariantCulture);
+                    added[entry.Value.GetProperty("content").GetString()!] = int.Parse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture);
                 return true;
             });
         }
@@ -109,7 +120,8 @@ internal sealed record ClipVocabulary(
         {
             return read();
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException or ArgumentException or FormatException or IndexOutOfRangeException or OverflowException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException or ArgumentException
+            or FormatException or IndexOutOfRangeException or OverflowException or IOException or UnauthorizedAccessException)
         {
             throw Damaged(path, error.Message.TrimEnd('.'), error);
         }

@@ -49,9 +49,11 @@ internal sealed class PromptEncoder
     public EncodedPrompts Encode(IReadOnlyList<string> prompts, IReadOnlyList<string>? negativePrompts, int clipSkip = 0, bool truncate = false)
     {
         if (prompts.Count == 0 || (negativePrompts is not null && negativePrompts.Count != 1 && negativePrompts.Count != prompts.Count))
-            throw new RequestException($"Found {prompts.Count} prompts and {negativePrompts?.Count ?? 0} negative prompts; give at least one prompt, and one negative prompt for all or one for each.");
-        if (clipSkip < 0 || clipSkip > _model.Config.NumHiddenLayers)
-            throw new RequestException($"Clip skip is {clipSkip}; the text encoder has {_model.Config.NumHiddenLayers} layers, so give a number from 0 to {_model.Config.NumHiddenLayers}.");
+            throw new RequestException($"Found {prompts.Count} prompts and {negativePrompts?.Count ?? 0} negative prompts; "
+                + "give at least one prompt, and one negative prompt for all or one for each.");
+        var layers = _model.Config.NumHiddenLayers;
+        if (clipSkip < 0 || clipSkip > layers)
+            throw new RequestException($"Clip skip is {clipSkip}, but the text encoder has {layers} layers; give a number from 0 to {layers}.");
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var warnings = new List<string>();

@@ -22,18 +22,24 @@ internal sealed class PromptTokenizer
     public PromptTokenizer(ITokenizer tokenizer, int vocabulary, IReadOnlyList<TextualInversion> inversions)
     {
         (_tokenizer, _vocabulary) = (tokenizer, vocabulary);
+        Checked(Math.Max(tokenizer.BeginId, Math.Max(tokenizer.EndId, tokenizer.PadId)));
+        var next = vocabulary;
         foreach (var inversion in inversions)
         {
-            if (_inversions.Any(other => Same(other.Token, inversion.Token)))
+            if (_inversions.Any(other => other.Token.Equals(inversion.Token, StringComparison.OrdinalIgnoreCase)))
                 throw new RequestException($"Two textual inversions are called '{inversion.Token}'; give one of them another token.");
-            var count = (int)inversion.Vectors.shape[0];
-            _inversions.Add((inversion.Token, vocabulary, count));
-            vocabulary += count;
+            _inversions.Add((inversion.Token, next, (int)inversion.Vectors.shape[0]));
+            next += _inversions[^1].Count;
         }
+        _inversions.Sort((a, b) => b.Token.Length.CompareTo(a.Token.Length));   // the longest that fits is meant; group i + 1 is inversion i
         if (_inversions.Count > 0)
-            _placeholders = new Regex(string.Join('|', _inversions.Select(inversion => inversion.Token).OrderByDescending(token => token.Length).Select(Pattern)), RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
+        {
+            var pattern = string.Join('|', _inversions.Select(inversion => Pattern(inversion.Token)));
+            _placeholders = new Regex(pattern, RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
+        }
     }
 
+    /// <exception cref="RequestException">The tokenizer gives an id that the text model has no embedding for.</exception>
     public List<PromptToken> Encode(string prompt)
     {
         var tokens = new List<PromptToken>();
@@ -43,12 +49,12 @@ internal sealed class PromptTokenizer
             foreach (Match match in _placeholders?.Matches(text) ?? Enumerable.Empty<Match>())
             {
                 AddText(text[from..match.Index]);
-                var (_, first, count) = _inversions.Find(inversion => Same(inversion.Token, match.Value));
+                var (_, first, count) = _inversions[Enumerable.Range(0, _inversions.Count).First(i => match.Groups[i + 1].Success)];
                 tokens.AddRange(Enumerable.Range(0, count).Select(i => new PromptToken(first + i, weight, EndsWord: i == count - 1)));
                 from = match.Index + match.Length;
             }
             AddText(text[from..]);
-            void AddText(string part) => tokens.AddRange(_tokenizer.Encode(part).Select(id => new PromptToken(id, weight, _tokenizer.EndsWord(id))));
+            void AddText(string part) => tokens.AddRange(_tokenizer.Encode(part).Select(id => new PromptToken(Checked(id), weight, _tokenizer.EndsWord(id))));
         }
         return tokens;
     }
@@ -72,13 +78,16 @@ internal sealed class PromptTokenizer
             }
             Flush();
             if (token.EndsWord)
-                words.Add(_inversions.FindLast(inversion => inversion.FirstId <= token.Id).Token);
+                words.Add(_inversions.MaxBy(inversion => inversion.FirstId <= token.Id ? inversion.FirstId : -1).Token);
         }
         Flush();
         return string.Join(' ', words);
     }
 
-    /// <summary>Cuts a prompt into chunks of at most <paramref name="room"/> tokens: after a word where the chunk holds the end of one, else inside it. At least one chunk.</summary>
+    /// <summary>
+    /// Cuts a prompt into chunks of at most <paramref name="room"/> tokens: after a word where the chunk holds the end of one, else inside it. Even an empty
+    /// prompt is one chunk.
+    /// </summary>
     public static List<List<PromptToken>> Chunks(List<PromptToken> tokens, int room)
     {
         var chunks = new List<List<PromptToken>>();
@@ -97,12 +106,13 @@ internal sealed class PromptTokenizer
         return chunks;
     }
 
-    private static bool Same(string a, string b) => a.Equals(b, StringComparison.OrdinalIgnoreCase);
+    private int Checked(int id) => id < _vocabulary ? id : throw new RequestException(
+        $"The tokenizer gives the id {id}, but the text encoder has embeddings for {_vocabulary} only; take both from one model folder.");
 
     /// <summary>The token, as a whole word where it starts or ends with a letter or digit: "art" is not found in "party".</summary>
     private static string Pattern(string token)
     {
         var (before, after) = (char.IsLetterOrDigit(token[0]) ? @"(?<!\w)" : "", char.IsLetterOrDigit(token[^1]) ? @"(?!\w)" : "");
-        return before + Regex.Escape(token) + after;
+        return $"({before}{Regex.Escape(token)}{after})";
     }
 }

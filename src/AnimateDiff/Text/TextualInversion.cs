@@ -30,9 +30,15 @@ internal sealed class TextualInversion : IDisposable
     {
         var (name, tensor) = Find(weights);
         if (tensor.Shape.Count is not (1 or 2) || tensor.ElementCount == 0)
-            throw new FileException(weights.Path, $"{weights.Path} holds no textual inversion: found a tensor of shape [{string.Join(", ", tensor.Shape)}], expected [{width}] or [vectors, {width}].");
+        {
+            throw new FileException(weights.Path, $"{weights.Path} holds no textual inversion: found a tensor of shape [{string.Join(", ", tensor.Shape)}], "
+                + $"expected [{width}] or [vectors, {width}].");
+        }
         if (tensor.Shape[^1] != width)
-            throw new FileException(weights.Path, $"{weights.Path} belongs to another base model: its vectors have {tensor.Shape[^1]} numbers, this text encoder's {width} (768 is Stable Diffusion 1, 1024 is 2); leave it out or take one made for this model.");
+        {
+            throw new FileException(weights.Path, $"{weights.Path} belongs to another base model: its vectors have {tensor.Shape[^1]} numbers, "
+                + $"this text encoder's {width} (768 is Stable Diffusion 1, 1024 is 2); leave it out or take one made for this model.");
+        }
         var chosen = (token ?? name ?? Path.GetFileNameWithoutExtension(weights.Path)).Trim();
         if (chosen.Length == 0)
             throw new FileException(weights.Path, $"{weights.Path} names no token; give it one.");
@@ -51,8 +57,10 @@ internal sealed class TextualInversion : IDisposable
         if (weights.Count == 1)
             return (weights.First().Key, weights.First().Value);
         throw new FileException(weights.Path, weights.ContainsKey("clip_l") && weights.ContainsKey("clip_g")
-            ? $"{weights.Path} is a textual inversion for Stable Diffusion XL (it has clip_l and clip_g), which this text encoder cannot use; take one made for Stable Diffusion 1.5."
-            : $"{weights.Path} holds no textual inversion: found {weights.Count} tensors ({string.Join(", ", weights.Keys.Take(3))} …), expected string_to_param, emb_params or one tensor under its token.");
+            ? $"{weights.Path} is a textual inversion for Stable Diffusion XL (it has clip_l and clip_g), which this text encoder cannot use; "
+                + "take one made for Stable Diffusion 1.5."
+            : $"{weights.Path} holds no textual inversion: found {weights.Count} tensors ({string.Join(", ", weights.Keys.Take(3))} …), "
+                + "expected string_to_param, emb_params or one tensor under its token.");
     }
 
     public void Dispose() => Vectors.Dispose();

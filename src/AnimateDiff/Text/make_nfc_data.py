@@ -41,7 +41,7 @@ def decomposition_lines():
     yield from wrapped(start, entries)
 
 
-def class_lines(width=144):
+def class_lines(width=140):
     """Ranges of one canonical combining class, 'FIRST-LAST=CLASS', in lines."""
     ranges = []
     for c in CODE_POINTS:

@@ -46,7 +46,9 @@ public class TextEncoderTests
         using var golden = Goldens.Case("text-encoder");
         string[] prompts =
         [
-            "A painting of a squirrel eating a burger, 4k", "masterpiece, a corgi running on the beach at sunset", "two people holding hands in a field with wind turbines",
+            "A painting of a squirrel eating a burger, 4k",
+            "masterpiece, a corgi running on the beach at sunset",
+            "two people holding hands in a field with wind turbines",
         ];
         using var encoded = new PromptEncoder(RecordedTokenizer.Load(), model).Encode(prompts, prompts, clipSkip: 1);
         Assert.InRange(Goldens.Difference(encoded.Positive, golden["clip_skip_1"].Read()), 0, 2e-5);

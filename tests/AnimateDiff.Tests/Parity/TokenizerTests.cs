@@ -13,7 +13,7 @@ public class TokenizerTests
         var records = RecordedTokenizer.Records();
         Assert.Equal(225, records.Count);
         foreach (var (text, ids) in records)
-            Assert.True(ids.SequenceEqual(tokenizer.EncodePadded(text)), $"'{text}': expected {string.Join(' ', ids)}, found {string.Join(' ', tokenizer.EncodePadded(text))}");
+            Assert.Equal((text, string.Join(' ', ids)), (text, string.Join(' ', tokenizer.EncodePadded(text))));
     }
 
     [Fact]

@@ -40,6 +40,23 @@ public class PromptTokenizerTests
     }
 
     [Fact]
+    public void Longest_inversion_that_fits_is_meant()
+    {
+        using var shorter = new TextualInversion("style", zeros(1, 4));
+        using var longer = new TextualInversion("style two", zeros(2, 4));
+        var prompts = new PromptTokenizer(Vocabularies.SmallTokenizer(), Vocabulary, [shorter, longer]);
+        Assert.Equal([520, 521, 519], prompts.Encode("STYLE TWO style").Select(token => token.Id));
+        Assert.Equal("style two style", prompts.Decode(prompts.Encode("style two style")));
+    }
+
+    [Fact]
+    public void Tokenizer_of_another_model_is_refused()
+    {
+        var error = Assert.Throws<RequestException>(() => new PromptTokenizer(Vocabularies.SmallTokenizer(), 100, []));
+        Assert.Contains("the id 518, but the text encoder has embeddings for 100 only", error.Message);
+    }
+
+    [Fact]
     public void Message_text_names_inversions()
     {
         using var thing = new TextualInversion("<thing>", zeros(2, 4));

@@ -19,7 +19,8 @@ internal sealed class RecordedTokenizer : ITokenizer
     private RecordedTokenizer(IReadOnlyList<(string Text, int[] Ids)> records)
     {
         (BeginId, EndId, MaxLength) = (records[0].Ids[0], records[0].Ids[^1], records[0].Ids.Length);
-        _ids = records.DistinctBy(record => record.Text).ToDictionary(record => record.Text, record => record.Ids[1..(Array.FindLastIndex(record.Ids, id => id != EndId) + 1)]);
+        int[] Words(int[] ids) => ids[1..(Array.FindLastIndex(ids, id => id != EndId) + 1)];
+        _ids = records.DistinctBy(record => record.Text).ToDictionary(record => record.Text, record => Words(record.Ids));
     }
 
     public static RecordedTokenizer Load() => new(Records());

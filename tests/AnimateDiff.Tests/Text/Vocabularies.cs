@@ -13,13 +13,14 @@ internal static class Vocabularies
         var folder = Path.Combine(Goldens.Shared ?? "", "models", tokenizer);
         if (Goldens.Shared is null || !File.Exists(Path.Combine(folder, "vocab.json")))
         {
-            Assert.False(Environment.GetEnvironmentVariable("CI") == "true", "The CLIP vocabulary is missing: set ANIMATEDIFF_GOLDENS to the folder of the full reference set.");
-            Assert.Skip("The CLIP vocabulary is third-party data and not in the repository; set ANIMATEDIFF_GOLDENS to the full reference set.");
+            const string reason = "The CLIP vocabulary is third-party data and not in the repository; set ANIMATEDIFF_GOLDENS to the full reference set.";
+            Assert.False(Environment.GetEnvironmentVariable("CI") == "true", reason);
+            Assert.Skip(reason);
         }
         return folder;
     }
 
-    /// <summary>A made-up vocabulary: every byte inside and at the end of a word, a few merges, begin and end. Ids as in CLIP's: bytes, bytes + &lt;/w&gt;, merges, specials.</summary>
+    /// <summary>A made-up vocabulary in CLIP's order: every byte inside (0 … 255) and at the end (256 …) of a word, a few merges (512 …), begin and end.</summary>
     public static TemporaryFolder Small()
     {
         string[] merges = ["d o", "do g</w>", "c a", "ca t</w>", "Ã ©</w>"];
