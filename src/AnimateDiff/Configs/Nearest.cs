@@ -3,15 +3,15 @@ namespace AnimateDiff.Configs;
 /// <summary>The known name a mistyped one was probably meant to be, for error messages.</summary>
 internal static class Nearest
 {
-    /// <summary>“; did you mean X?”, or nothing when no known name is near.</summary>
-    public static string Hint(string name, IEnumerable<string> known) => Of(name, known) is { } near ? $"; did you mean {near}?" : "";
+    /// <summary>“ (did you mean X?)”, or nothing when no known name is near.</summary>
+    public static string Hint(string name, IEnumerable<string> known) => Of(name, known) is { } near ? $" (did you mean {near}?)" : "";
 
-    /// <summary>The nearest of <paramref name="known"/>, or null when none is within a third of the name's length.</summary>
+    /// <summary>The nearest of <paramref name="known"/>, or null when none is within a third of the length.</summary>
     public static string? Of(string name, IEnumerable<string> known)
     {
         var best = known.Select(candidate => (candidate, distance: Distance(name.ToLowerInvariant(), candidate.ToLowerInvariant())))
             .OrderBy(entry => entry.distance).FirstOrDefault();
-        return best.candidate is not null && best.distance <= Math.Max(1, Math.Max(name.Length, best.candidate.Length) / 3) ? best.candidate : null;
+        return best.candidate is not null && best.distance <= (Math.Max(name.Length, best.candidate.Length) + 2) / 3 ? best.candidate : null;
     }
 
     /// <summary>Levenshtein's edit distance, one row at a time.</summary>

@@ -17,7 +17,9 @@ public static class OfficialConfig
 
     /// <summary>The entries of a configuration, in order.</summary>
     /// <param name="path">The YAML file.</param>
-    /// <param name="currentFolder">Relative paths are looked up here first, as the official script does, then beside the file and in the folders above it; null: the process's.</param>
+    /// <param name="currentFolder">
+    /// Relative paths are looked up here first, as the official script does, then beside the file and in the folders above it; null: the process's.
+    /// </param>
     /// <exception cref="FileException">The file is missing or is no YAML.</exception>
     /// <exception cref="RequestException">A key is unknown, missing or has the wrong type, or counts do not go together; the message has file and line.</exception>
     public static IReadOnlyList<OfficialRun> Load(string path, string? currentFolder = null)

@@ -27,16 +27,23 @@ internal sealed class YamlSection
     {
         if (!File.Exists(path))
             throw new FileException(path, $"{path} does not exist.");
+        using var text = File.OpenText(path);
+        var parser = new Parser(text);
         try
         {
-            using var text = File.OpenText(path);
             var stream = new YamlStream();
-            stream.Load(text);
-            return stream.Documents.Count == 1 ? stream.Documents[0].RootNode : throw new FileException(path, $"{path} holds {stream.Documents.Count} YAML documents, expected one.");
+            stream.Load(parser);
+            return stream.Documents.Count == 1 ? stream.Documents[0].RootNode
+                : throw new FileException(path, $"{path} holds {stream.Documents.Count} YAML documents, expected one.");
         }
         catch (YamlException e)
         {
             throw new FileException(path, $"{path}, line {e.Start.Line}: {(e.InnerException ?? e).Message.TrimEnd('.')}; correct the YAML.", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // The parser's own error at a list or group in braces that is never closed; it stands where that began.
+            throw new FileException(path, $"{path}, after line {parser.Current?.End.Line ?? 1}: a bracket or brace is not closed; correct the YAML.", e);
         }
     }
 
@@ -45,9 +52,12 @@ internal sealed class YamlSection
     /// <summary>Text, or null when absent or empty.</summary>
     public string? Text(string key) => Find(key) is { } node && TextOf(node, key) is { Length: > 0 } text ? text : null;
 
-    public bool? Flag(string key) => Find(key) is not { } node ? null
-        : Plain(node) is { } text && text.ToLowerInvariant() is "true" or "false" or "yes" or "no" or "on" or "off" ? Plain(node)!.ToLowerInvariant() is "true" or "yes" or "on"
-        : throw Wrong(node, key, "true or false");
+    public bool? Flag(string key) => Find(key) is not { } node ? null : Plain(node)?.ToLowerInvariant() switch
+    {
+        "true" or "yes" or "on" => true,
+        "false" or "no" or "off" => false,
+        _ => throw Wrong(node, key, "true or false"),
+    };
 
     public double? Number(string key) => Find(key) is { } node ? NumberOf(node, key) : null;
 
@@ -104,10 +114,12 @@ internal sealed class YamlSection
     private string TextOf(YamlNode node, string key) => node is YamlScalarNode { Value: { } text } ? text : throw Wrong(node, key, "text");
 
     private BigInteger WholeOf(YamlNode node, string key) =>
-        BigInteger.TryParse(Plain(node), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw Wrong(node, key, "a whole number");
+        BigInteger.TryParse(Plain(node), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number
+            : throw Wrong(node, key, "a whole number");
 
     private double NumberOf(YamlNode node, string key) =>
-        double.TryParse(Plain(node), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : throw Wrong(node, key, "a number");
+        double.TryParse(Plain(node), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number
+            : throw Wrong(node, key, "a number");
 
     /// <summary>The text of an unquoted value: quoted ones are text, also when they look like numbers.</summary>
     private static string? Plain(YamlNode node) => node is YamlScalarNode { Style: ScalarStyle.Plain } scalar ? scalar.Value : null;

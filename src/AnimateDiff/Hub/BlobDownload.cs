@@ -170,7 +170,8 @@ internal sealed class BlobDownload(
         try
         {
             var total = response.Status == HttpStatusCode.OK ? response.ContentHeaders.ContentLength : response.ContentHeaders.ContentRange?.Length;
-            if (response.Status is HttpStatusCode.OK or HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable && total is not null && total != file.Size)
+            var tells = response.Status is HttpStatusCode.OK or HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable;
+            if (tells && total is not null && total != file.Size)
                 throw new DamagedException($"{total} bytes instead of {file.Size}");
             if (response.Status is HttpStatusCode.OK or HttpStatusCode.PartialContent)
             {

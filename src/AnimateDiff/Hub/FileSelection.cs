@@ -53,7 +53,8 @@ internal static partial class FileSelection
         var sets = Children(names, prefix)
             .Select(name => (name, match: WeightName().Match(name[prefix.Length..])))
             .Where(entry => entry.match.Success)
-            .GroupBy(entry => (Stem: Part(entry.match, "stem"), Variant: Part(entry.match, "variant"), Of: Part(entry.match, "of"), Extension: Part(entry.match, "extension")))
+            .GroupBy(entry => (
+                Stem: Part(entry.match, "stem"), Variant: Part(entry.match, "variant"), Of: Part(entry.match, "of"), Extension: Part(entry.match, "extension")))
             .Where(set => set.Key.Of == "" || set.Count() == int.Parse(set.Key.Of));
         var best = sets
             .OrderBy(set => set.Key.Variant == (variant ?? "") ? 0 : set.Key.Variant == "" ? 1 : set.Key.Variant == "non_ema" ? 3 : 2)
@@ -86,7 +87,8 @@ internal static partial class FileSelection
 
     private static string Part(Match match, string group) => match.Groups[group].Value;
 
-    [GeneratedRegex(@"^(?<stem>diffusion_pytorch_model|pytorch_model|model)(\.(?<variant>[\w-]+?))?(-\d{5}-of-(?<of>\d{5}))?(\.(?<variant>\w+))?\.(?<extension>safetensors|bin)$",
+    [GeneratedRegex(
+        @"^(?<stem>diffusion_pytorch_model|pytorch_model|model)(\.(?<variant>[\w-]+?))?(-\d{5}-of-(?<of>\d{5}))?(\.(?<variant>\w+))?\.(?<extension>safetensors|bin)$",
         RegexOptions.ExplicitCapture)]
     private static partial Regex WeightName();
 

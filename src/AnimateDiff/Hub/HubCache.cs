@@ -41,7 +41,7 @@ internal sealed class HubCache(HubOptions options, string repository)
     public IReadOnlyList<string> SnapshotNames(string commit)
     {
         var folder = Snapshot(commit);
-        return [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(File.Exists)
+        return [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(path => LengthOf(path) is not null)
             .Select(path => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/'))];
     }
 
@@ -56,7 +56,7 @@ internal sealed class HubCache(HubOptions options, string repository)
     {
         var path = SnapshotFile(commit, file.Name);
         var target = Path.GetRelativePath(Path.GetDirectoryName(path)!, Blob(file));
-        if (!File.Exists(Blob(file)) || new FileInfo(path).LinkTarget == target)
+        if (LengthOf(Blob(file)) is null || new FileInfo(path).LinkTarget == target)
             return;
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         if (options.SymbolicLinks && TryReplace(path, temporary => File.CreateSymbolicLink(temporary, target)))
@@ -87,12 +87,18 @@ internal sealed class HubCache(HubOptions options, string repository)
 
     public static bool IsHex(string? text, int length) => text?.Length == length && text.All(char.IsAsciiHexDigitLower);
 
+    /// <summary>Length of a file or of the file a link leads to; null when there is none. File.Exists says yes to links that lead nowhere.</summary>
     private static long? LengthOf(string path)
     {
-        if (!File.Exists(path))
+        try
+        {
+            using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+            return RandomAccess.GetLength(file);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
             return null;
-        using var file = File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
-        return RandomAccess.GetLength(file);
+        }
     }
 
     private string RefPath(string revision) => Path.Combine([Folder, "refs", .. revision.Split('/')]);

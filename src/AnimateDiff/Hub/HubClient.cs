@@ -134,8 +134,10 @@ public sealed class HubClient : IDisposable
         if (reference.Files.Count == 0)
             chosen.AddRange(FileSelection.Select(names, _options.Variant));
         if (chosen.Count == 0)
-            throw new HubException(HubFailure.NotFound, reference.Repository, $"{reference.Repository} holds no weights or configuration at revision {reference.Revision}.");
-        if (_options.Variant is { } variant && reference.Files.Count == 0 && FileSelection.Variants(names) is var variants && !variants.Contains(variant))
+            throw new HubException(HubFailure.NotFound, reference.Repository,
+                $"{reference.Repository} holds no weights or configuration at revision {reference.Revision}.");
+        var variants = FileSelection.Variants(names);
+        if (_options.Variant is { } variant && reference.Files.Count == 0 && !variants.Contains(variant))
             throw new HubException(HubFailure.NotFound, reference.Repository,
                 $"{reference.Repository} has no variant {variant}; {(variants.Count == 0 ? "it has only the plain weights" : $"there are {string.Join(", ", variants)}")}.");
         return [.. listed.Where(file => chosen.Contains(file.Name))];
@@ -145,7 +147,8 @@ public sealed class HubClient : IDisposable
     {
         if (_options.FreeSpace(_options.CacheFolder) is { } free && free < needed)
             throw new HubException(HubFailure.Disk, reference.Repository,
-                $"{reference.Repository} needs {needed / 1e9:0.00} GB more in {_options.CacheFolder}, which has {free / 1e9:0.00} GB free; make room or set HF_HUB_CACHE to another disk.");
+                $"{reference.Repository} needs {needed / 1e9:0.00} GB more in {_options.CacheFolder}, which has {free / 1e9:0.00} GB free; "
+                + "make room or set HF_HUB_CACHE to another disk.");
     }
 
     private HubException Offline(HubReference reference) => new(HubFailure.Unreachable, reference.Repository,

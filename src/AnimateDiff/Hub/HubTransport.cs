@@ -44,9 +44,7 @@ internal sealed class HubTransport(HubOptions options, TimeProvider time) : IDis
                 // A hub that has never answered is most likely out of reach altogether: say so soon.
                 var allowed = _reached ? options.Retries : Math.Min(options.Retries, 1);
                 if (failures > allowed || e.RetryAfter > LongestPause)
-                    throw new HubException(HubFailure.Unreachable, repository,
-                        $"{repository} cannot be pulled from {options.Endpoint.Host}: {e.Message}{(failures > 1 ? $", {failures} times in a row" : "")}"
-                        + (_reached ? $"; run the same command later, it goes on where it stopped{Wait(e)}." : "; check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use cached files only."), e);
+                    throw GivenUp(repository, e, failures);
                 var pause = FirstPause * Math.Pow(2, failures - 1);
                 await Task.Delay(e.RetryAfter > pause ? e.RetryAfter.Value : pause, time, cancellationToken);
             }
@@ -67,8 +65,8 @@ internal sealed class HubTransport(HubOptions options, TimeProvider time) : IDis
                 response.Dispose();
                 var next = new Uri(uri, location);
                 if (next.Scheme is not ("http" or "https") || (uri.Scheme == "https" && next.Scheme == "http") || hops == MaxRedirects)
-                    throw new HubException(HubFailure.Unsafe, repository,
-                        $"{uri.Host} redirects {(hops == MaxRedirects ? "in circles" : $"to {next.Scheme}://{next.Host}, which is not followed: no secure connection")}.");
+                    throw new HubException(HubFailure.Unsafe, repository, hops == MaxRedirects ? $"{uri.Host} redirects in circles; check HF_ENDPOINT."
+                        : $"{uri.Host} redirects to {next.Scheme}://{next.Host}, which is no secure connection and not followed; check HF_ENDPOINT.");
                 uri = next;
                 continue;
             }
@@ -111,7 +109,14 @@ internal sealed class HubTransport(HubOptions options, TimeProvider time) : IDis
         }
     }
 
-    private static string Wait(TransientException e) => e.RetryAfter is { } pause ? $" (it asks for {pause.TotalSeconds:0} s)" : "";
+    private HubException GivenUp(string repository, TransientException e, int failures)
+    {
+        var advice = !_reached ? "check the network and HF_ENDPOINT, or set HF_HUB_OFFLINE=1 to use cached files only"
+            : e.RetryAfter is { } pause ? $"run the same command in {pause.TotalSeconds:0} s, it goes on where it stopped"
+            : "run the same command later, it goes on where it stopped";
+        var times = failures > 1 ? $", {failures} times in a row" : "";
+        return new HubException(HubFailure.Unreachable, repository, $"{repository} cannot be pulled from {options.Endpoint.Host}: {e.Message}{times}; {advice}.", e);
+    }
 }
 
 /// <summary>A response whose body is read with a limit on silence.</summary>

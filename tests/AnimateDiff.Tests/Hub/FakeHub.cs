@@ -12,11 +12,13 @@ internal sealed class FakeHub : IAsyncDisposable
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
     public const int LfsFrom = 1000;
     private readonly Dictionary<string, byte[]> _files;
+    private readonly Dictionary<string, string> _etags;
     private readonly TempFolder _folder = new();
 
     public FakeHub(Dictionary<string, byte[]> files)
     {
         _files = files;
+        _etags = files.ToDictionary(file => file.Key, file => Etag(file.Value));
         Hub = new HttpStub(request => OnHub?.Invoke(request) ?? AnswerHub(request));
         Storage = new HttpStub(request => OnStorage?.Invoke(request) ?? AnswerStorage(request));
         Time = new QuickTime();
@@ -49,7 +51,8 @@ internal sealed class FakeHub : IAsyncDisposable
 
     public HubClient Client(Func<HubOptions, HubOptions>? with = null) => new(with is null ? Options : with(Options), Time);
 
-    public async Task<string> PullAsync(string files = "", Func<HubOptions, HubOptions>? with = null, IProgress<HubProgress>? progress = null, CancellationToken cancellationToken = default)
+    public async Task<string> PullAsync(
+        string files = "", Func<HubOptions, HubOptions>? with = null, IProgress<HubProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         using var client = Client(with);
         Assert.True(HubReference.TryParse(Repository + files, out var reference));
@@ -59,10 +62,12 @@ internal sealed class FakeHub : IAsyncDisposable
     /// <summary>Every file of the snapshot has the repository's bytes, every blob its own hash for a name, and nothing unfinished is left.</summary>
     public void AssertComplete(params string[] names)
     {
-        Assert.Equal(names.Order(), Directory.EnumerateFiles(SnapshotFolder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(SnapshotFolder, path)).Order());
+        var found = Directory.EnumerateFiles(SnapshotFolder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(SnapshotFolder, path));
+        Assert.Equal(names.Order(), found.Order());
         foreach (var name in names)
             Assert.True(File.ReadAllBytes(Path.Combine(SnapshotFolder, name)).AsSpan().SequenceEqual(_files[name]), name);
-        Assert.Equal(names.Select(name => Etag(_files[name])).Distinct().Order(), Directory.EnumerateFiles(Path.Combine(RepositoryFolder, "blobs")).Select(Path.GetFileName).Order());
+        var blobs = Directory.EnumerateFiles(Path.Combine(RepositoryFolder, "blobs")).Select(Path.GetFileName);
+        Assert.Equal(names.Select(name => Etag(_files[name])).Distinct().Order(), blobs.Order());
     }
 
     public static string Etag(byte[] bytes) => Convert.ToHexStringLower(bytes.Length >= LfsFrom ? SHA256.HashData(bytes)
@@ -90,18 +95,19 @@ internal sealed class FakeHub : IAsyncDisposable
         if (!path.StartsWith(prefix) || !_files.TryGetValue(path[prefix.Length..], out var bytes))
             return new StubAnswer(404, Headers: ("X-Error-Code", path.StartsWith(prefix) ? "EntryNotFound" : "RepoNotFound"));
         return bytes.Length < LfsFrom ? Serve(bytes, request)
-            : new StubAnswer(302, Headers: ("Location", $"{Storage.Address}blob/{Etag(bytes)}?signature=1"));
+            : new StubAnswer(302, Headers: ("Location", $"{Storage.Address}blob/{_etags[path[prefix.Length..]]}?signature=1"));
     }
 
-    public StubAnswer AnswerStorage(StubRequest request) => Serve(_files.Values.First(bytes => request.Path.Contains(Etag(bytes))), request);
+    public StubAnswer AnswerStorage(StubRequest request) => Serve(_files[_etags.First(entry => request.Path.Contains(entry.Value)).Key], request);
 
     public static StubAnswer Serve(byte[] bytes, StubRequest request) => request.Range is { } range
-        ? new StubAnswer(206, bytes.AsMemory((int)range.From, (int)(Math.Min(range.To + 1, bytes.Length) - range.From)), Headers: ("Content-Range", $"bytes {range.From}-{range.To}/{bytes.Length}"))
+        ? new StubAnswer(206, bytes.AsMemory((int)range.From, (int)(Math.Min(range.To + 1, bytes.Length) - range.From)),
+            Headers: ("Content-Range", $"bytes {range.From}-{range.To}/{bytes.Length}"))
         : new StubAnswer(200, bytes);
 
     public static string Sibling(string name, byte[] bytes) => bytes.Length < LfsFrom
         ? JsonSerializer.Serialize(new { rfilename = name, size = bytes.Length, blobId = Etag(bytes) })
-        : JsonSerializer.Serialize(new { rfilename = name, size = bytes.Length, blobId = new string('a', 40), lfs = new { sha256 = Etag(bytes), size = bytes.Length, pointerSize = 135 } });
+        : JsonSerializer.Serialize(new { rfilename = name, size = bytes.Length, blobId = new string('a', 40), lfs = new { sha256 = Etag(bytes), size = bytes.Length } });
 
     public static string Listing(IEnumerable<string> siblings) => $$"""{"id":"{{Repository}}","sha":"{{Commit}}","siblings":[{{string.Join(',', siblings)}}]}""";
 

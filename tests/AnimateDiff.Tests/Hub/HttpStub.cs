@@ -14,7 +14,7 @@ internal sealed record StubRequest(string Path, IReadOnlyDictionary<string, stri
 }
 
 /// <summary>An answer, and what goes wrong with it: cut after so many bytes of the body, or silent from there on.</summary>
-internal sealed record StubAnswer(int Status, ReadOnlyMemory<byte> Body = default, int? CutAfter = null, bool Stall = false, long? DeclaredLength = null, params (string Name, string Value)[] Headers)
+internal sealed record StubAnswer(int Status, ReadOnlyMemory<byte> Body = default, int? CutAfter = null, bool Stall = false, params (string Name, string Value)[] Headers)
 {
     public static StubAnswer Json(string json) => new(200, Encoding.UTF8.GetBytes(json));
 }
@@ -78,7 +78,7 @@ internal sealed class HttpStub : IAsyncDisposable
             {
                 Requests.Enqueue(request);
                 var answer = _handle(request);
-                var head = new StringBuilder($"HTTP/1.1 {answer.Status} Stub\r\nContent-Length: {answer.DeclaredLength ?? answer.Body.Length}\r\n");
+                var head = new StringBuilder($"HTTP/1.1 {answer.Status} Stub\r\nContent-Length: {answer.Body.Length}\r\n");
                 foreach (var (name, value) in answer.Headers)
                     head.Append($"{name}: {value}\r\n");
                 await socket.SendAsync(Encoding.ASCII.GetBytes(head.Append("\r\n").ToString()), _stop.Token);
@@ -91,7 +91,7 @@ internal sealed class HttpStub : IAsyncDisposable
                 }
                 if (answer.Stall)
                     await Task.Delay(Timeout.Infinite, _stop.Token);
-                if (answer.CutAfter is not null || (answer.DeclaredLength is { } declared && declared != answer.Body.Length))
+                if (answer.CutAfter is not null)
                 {
                     // Gives the client time to read what was sent before the reset discards it.
                     await Task.Delay(20, _stop.Token);

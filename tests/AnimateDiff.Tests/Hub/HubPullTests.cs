@@ -139,7 +139,8 @@ public sealed class HubPullTests
     public async Task A_renamed_repository_is_followed_with_the_token()
     {
         await using var hub = new FakeHub(Adapter());
-        hub.OnHub = request => request.Path.Contains("old/name") ? new StubAnswer(307, Headers: ("Location", request.Path.Replace("old/name", FakeHub.Repository))) : null;
+        hub.OnHub = request => request.Path.Contains("old/name")
+            ? new StubAnswer(307, Headers: ("Location", request.Path.Replace("old/name", FakeHub.Repository))) : null;
         using var client = hub.Client(options => options with { Token = "hf_secret" });
         Assert.True(HubReference.TryParse("old/name", out var reference));
         var folder = await client.PullAsync(reference);
@@ -177,6 +178,21 @@ public sealed class HubPullTests
         Assert.Single(folders.Distinct());
         hub.AssertComplete("config.json", "diffusion_pytorch_model.safetensors");
         Assert.Equal(3_000_000, hub.Storage.BodyBytes);
+    }
+
+    [Fact]
+    public async Task A_blob_that_another_process_works_on_is_waited_for()
+    {
+        await using var hub = new FakeHub(new() { ["a.safetensors"] = FakeHub.Bytes(5000, 1) });
+        var locks = Directory.CreateDirectory(Path.Combine(hub.Cache, ".locks", "models--owner--model")).FullName;
+        var other = new FileStream(Path.Combine(locks, FakeHub.Etag(FakeHub.Bytes(5000, 1)) + ".lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None);
+        var pull = hub.PullAsync();
+        while (hub.Time.Pauses.Count < 3)
+            await Task.Delay(10);
+        Assert.Empty(hub.Storage.Requests);
+        other.Dispose();
+        await pull;
+        hub.AssertComplete("a.safetensors");
     }
 
     [Fact]

@@ -18,7 +18,8 @@ public sealed class HubSoakTests
     private static async Task RunAsync(int seed)
     {
         var random = new Random(seed);
-        var files = Enumerable.Range(0, 5).ToDictionary(i => $"part{i}/weights.safetensors", i => FakeHub.Bytes(random.Next(2) == 0 ? random.Next(1, 3000) : random.Next(100_000, 900_000), (seed * 10) + i));
+        var files = Enumerable.Range(0, 5).ToDictionary(i => $"part{i}/weights.safetensors",
+            i => FakeHub.Bytes(random.Next(2) == 0 ? random.Next(1, 3000) : random.Next(100_000, 900_000), (seed * 10) + i));
         var (chunk, damages) = (1 << random.Next(12, 18), 3);
         await using var hub = new FakeHub(files);
         hub.OnHub = request => Fault(request, () => hub.AnswerHub(request));
@@ -54,7 +55,7 @@ public sealed class HubSoakTests
                     0 => new StubAnswer(503),
                     1 => new StubAnswer(429, Headers: ("Retry-After", "3")),
                     2 when request.Range is not null => right() with { Status = 500 },
-                    3 when request.Path.Contains("blob") && damages-- > 0 => Scrambled(right()),
+                    3 when request.Path.StartsWith("/blob/") && damages-- > 0 => Scrambled(right()),
                     _ => right() is { Body.Length: > 0 } answer ? answer with { CutAfter = random.Next(answer.Body.Length) } : null,
                 };
         }
