@@ -1,6 +1,6 @@
 namespace AnimateDiff.Text;
 
-/// <summary>Canonical decompositions and combining classes of Unicode 14.0.0 (Unicode License v3), written by make_nfc_data.py.</summary>
+/// <summary>Canonical decompositions and combining classes of Unicode 14.0.0 (Unicode License v3), written by build/make_nfc_data.py.</summary>
 internal static class NfcData
 {
     /// <summary>A code point and what it and the ones after it decompose into: <c>A+B</c> composes again, <c>A-B</c> and <c>A</c> do not.</summary>

@@ -65,10 +65,10 @@ def digest(form, marks):
     return hashlib.sha256(text.encode('utf-8')).hexdigest()
 
 
-with open('NfcData.cs', 'w', encoding='utf-8') as out:
+with open('../src/AnimateDiff/Text/NfcData.cs', 'w', encoding='utf-8') as out:
     out.write(f'''namespace AnimateDiff.Text;
 
-/// <summary>Canonical decompositions and combining classes of Unicode {ucd.unidata_version} (Unicode License v3), written by make_nfc_data.py.</summary>
+/// <summary>Canonical decompositions and combining classes of Unicode {ucd.unidata_version} (Unicode License v3), written by build/make_nfc_data.py.</summary>
 internal static class NfcData
 {{
     /// <summary>A code point and what it and the ones after it decompose into: <c>A+B</c> composes again, <c>A-B</c> and <c>A</c> do not.</summary>

@@ -1,0 +1,95 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using AnimateDiff.Noise;
+
+namespace AnimateDiff.Cli;
+
+/// <summary><c>animatediff generate</c></summary>
+internal static class GenerateCommand
+{
+    private const string Examples = """
+        Turns prompts into animations.
+
+        Examples:
+          animatediff generate "a corgi running on the beach" --base sd15/ --motion v3_sd15_mm.ckpt --out corgi.gif
+          animatediff generate "toonyou style, a girl in the rain" --base toonyou_beta3.safetensors --motion mm_sd_v15_v2.ckpt \
+              --motion-lora v2_lora_ZoomIn.ckpt:0.8 --scheduler euler-a --steps 30 --seed 42 --out rain.mp4
+          animatediff generate "a lake" "a forest" --seed 1 --base sd15/ --motion v3_sd15_mm.ckpt --domain-adapter v3_sd15_adapter.ckpt:0.5 --out frames/
+        """;
+
+    public static Command Create()
+    {
+        var model = new ModelArguments();
+        var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
+        var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
+        var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
+        var width = new Option<int?>("--width") { Description = "Width in pixels (default: the model's, 512 for Stable Diffusion 1.5).", HelpName = "PIXELS" };
+        var height = new Option<int?>("--height") { Description = "Height in pixels (default: the model's).", HelpName = "PIXELS" };
+        var steps = new Option<int>("--steps") { Description = "Denoising steps.", DefaultValueFactory = _ => 25 };
+        var guidance = new Option<double>("--guidance") { Description = "Guidance scale; 1 turns guidance off.", DefaultValueFactory = _ => 7.5 };
+        var seeds = new Option<ulong[]>("--seed") { Description = "Seed; several make several animations. Random when absent, and printed.", HelpName = "N" };
+        var fps = new Option<double>("--fps") { Description = "Frames a second in the output.", DefaultValueFactory = _ => 8 };
+        var scheduler = new Option<string>("--scheduler") { Description = $"Sampler: {string.Join(", ", Scheduler.All.Select(sampler => sampler.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "ddim" };
+        var schedulerOptions = new Option<string[]>("--scheduler-option") { Description = "A sampler's option by diffusers' name, such as timestep_spacing=trailing; repeatable.", HelpName = "KEY=VALUE" };
+        var clipSkip = new Option<int>("--clip-skip") { Description = "Layers of the text encoder to leave out at its end, as diffusers counts.", DefaultValueFactory = _ => 0 };
+        var truncate = new Option<bool>("--truncate") { Description = "Cut prompts after 75 tokens, as diffusers does, instead of encoding them in chunks." };
+        var semantics = new Option<string>("--semantics") { Description = "Whose numbers: official or diffusers.", DefaultValueFactory = _ => "official" };
+        semantics.AcceptOnlyFromAmong("official", "diffusers");
+        var output = new Option<string>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json.", HelpName = "FILE|DIR/", Required = true };
+
+        var command = new Command("generate", Examples) { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
+        model.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var request = new GenerationRequest([])
+            {
+                NegativePrompts = [parsed.GetValue(negative)!],
+                Frames = parsed.GetValue(frames),
+                Width = parsed.GetValue(width),
+                Height = parsed.GetValue(height),
+                Steps = parsed.GetValue(steps),
+                GuidanceScale = parsed.GetValue(guidance),
+                Scheduler = parsed.GetValue(scheduler)!,
+                SchedulerOptions = KeyValues(parsed.GetValue(schedulerOptions) ?? []),
+                ClipSkip = parsed.GetValue(clipSkip),
+                Truncate = parsed.GetValue(truncate),
+                Semantics = Enum.Parse<Semantics>(parsed.GetValue(semantics)!, ignoreCase: true),
+                Adapters = model.Adapters(parsed),
+            };
+            GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
+            await Generation.RunAsync(model.Options(parsed), requests, parsed.GetValue(fps), parsed.GetValue(output)!, cancellationToken);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    /// <summary>A random seed, below 2³² so that it is short to type.</summary>
+    internal static ulong RandomSeed() => (uint)RandomNumberGenerator.GetInt32(int.MinValue, int.MaxValue);
+
+    /// <summary>One seed for all prompts, one prompt for all seeds, or one each.</summary>
+    internal static IEnumerable<(string Prompt, ulong Seed)> Pair(IReadOnlyList<string> prompts, IReadOnlyList<ulong> seeds)
+    {
+        if (seeds.Count == 0)
+            return prompts.Select(prompt => (prompt, RandomSeed()));
+        if (prompts.Count == 1)
+            return seeds.Select(seed => (prompts[0], seed));
+        if (seeds.Count == 1)
+            return prompts.Select(prompt => (prompt, seeds[0]));
+        return prompts.Count == seeds.Count
+            ? prompts.Zip(seeds)
+            : throw new RequestException($"{prompts.Count} prompts and {seeds.Count} seeds do not pair: give one seed, or as many as prompts.");
+    }
+
+    private static Dictionary<string, string> KeyValues(IEnumerable<string> options)
+    {
+        var pairs = new Dictionary<string, string>();
+        foreach (var option in options)
+        {
+            var equals = option.IndexOf('=');
+            if (equals < 1)
+                throw new RequestException($"--scheduler-option {option}: expected KEY=VALUE, such as timestep_spacing=trailing.");
+            pairs[option[..equals].Trim()] = option[(equals + 1)..].Trim();
+        }
+        return pairs;
+    }
+}

@@ -1,0 +1,62 @@
+using System.CommandLine;
+using AnimateDiff.Hub;
+
+namespace AnimateDiff.Cli;
+
+/// <summary>The options that name models and the machine's means, shared by every command that generates.</summary>
+internal sealed class ModelArguments
+{
+    private readonly Option<string?> _base = new("--base") { Description = "Stable Diffusion 1.5: a diffusers folder, a single file, or OWNER/NAME on the hub.", HelpName = "DIR|FILE" };
+    private readonly Option<string?> _motion = new("--motion") { Description = "Motion module: an official file, a diffusers folder, or OWNER/NAME on the hub.", HelpName = "DIR|FILE" };
+    private readonly Option<string?> _tokenizer = new("--tokenizer") { Description = "Folder with CLIP's vocab.json and merges.txt, for a base without its own.", HelpName = "DIR" };
+    private readonly Option<string?> _vae = new("--vae") { Description = "Another VAE: a diffusers folder or a file.", HelpName = "DIR|FILE" };
+    private readonly Option<string?> _domainAdapter = new("--domain-adapter") { Description = "AnimateDiff's domain adapter, with its strength.", HelpName = "FILE[:SCALE]" };
+    private readonly Option<string[]> _motionLora = new("--motion-lora") { Description = "A MotionLoRA (one camera movement); may be given several times.", HelpName = "FILE[:SCALE]" };
+    private readonly Option<string[]> _lora = new("--lora") { Description = "A LoRA of the image model (kohya, diffusers, PEFT); may be given several times.", HelpName = "FILE[:SCALE]" };
+    private readonly Option<string[]> _embedding = new("--embedding") { Description = "A textual-inversion embedding; may be given several times.", HelpName = "FILE" };
+    private readonly Option<string> _dtype = new("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<string> _device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
+    private readonly Option<int?> _threads = new("--threads") { Description = "CPU threads; all cores by default.", HelpName = "N" };
+    private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module." };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _dtype, _device, _threads, _force])
+            command.Options.Add(option);
+    }
+
+    /// <summary>The model as asked for on the command line; what is not given is <paramref name="recorded"/>'s.</summary>
+    public PipelineOptions Options(ParseResult parsed, PipelineOptions? recorded = null) => new()
+    {
+        Base = parsed.GetValue(_base) ?? recorded?.Base ?? throw new RequestException(
+            "No base model was given: pass --base with a Stable Diffusion 1.5 folder or file, or a hub name such as stable-diffusion-v1-5/stable-diffusion-v1-5."),
+        Motion = parsed.GetValue(_motion) ?? recorded?.Motion,
+        Tokenizer = parsed.GetValue(_tokenizer) ?? recorded?.Tokenizer,
+        Vae = parsed.GetValue(_vae) ?? recorded?.Vae,
+        Embeddings = parsed.GetValue(_embedding) is { Length: > 0 } embeddings ? embeddings : recorded?.Embeddings ?? [],
+        DType = PipelineOptions.ParseDType(Given(parsed, _dtype) ?? recorded?.DTypeName ?? parsed.GetValue(_dtype)!),
+        Device = Given(parsed, _device) ?? recorded?.Device ?? parsed.GetValue(_device)!,
+        Threads = parsed.GetValue(_threads),
+        Force = parsed.GetValue(_force),
+    };
+
+    /// <summary>The adapters given on the command line.</summary>
+    public IReadOnlyList<Adapter> Adapters(ParseResult parsed)
+    {
+        Adapter[] domain = parsed.GetValue(_domainAdapter) is { } file ? [Make(AdapterRole.DomainAdapter, file)] : [];
+        return
+        [
+            .. domain,
+            .. (parsed.GetValue(_motionLora) ?? []).Select(file => Make(AdapterRole.MotionLora, file)),
+            .. (parsed.GetValue(_lora) ?? []).Select(file => Make(AdapterRole.Lora, file)),
+        ];
+    }
+
+    private static Adapter Make(AdapterRole role, string text)
+    {
+        var (path, scale) = ScaledFile.Parse(text);
+        return new Adapter(role, path, scale);
+    }
+
+    private static string? Given(ParseResult parsed, Option<string> option) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetValue(option) : null;
+}

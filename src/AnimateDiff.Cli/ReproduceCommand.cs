@@ -1,0 +1,36 @@
+using System.CommandLine;
+using AnimateDiff.Video;
+
+namespace AnimateDiff.Cli;
+
+/// <summary><c>animatediff reproduce</c></summary>
+internal static class ReproduceCommand
+{
+    public static Command Create()
+    {
+        var model = new ModelArguments();
+        var file = new Argument<string>("file") { Description = "An animation made by this program, or its run.json." };
+        var output = new Option<string>("--out") { Description = "Where to write it.", HelpName = "FILE|DIR/", Required = true };
+        var command = new Command("reproduce", """
+            Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings.
+
+            Models that have moved are given with --base, --motion and --tokenizer.
+
+            Examples:
+              animatediff reproduce corgi.gif --out again.gif
+              animatediff reproduce corgi.mp4 --base /models/sd15 --out again/
+            """) { file, output };
+        model.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var path = parsed.GetValue(file)!;
+            var recipe = Recipe.FromJson(RecipeReader.Read(path), path);
+            var request = recipe.ToRequest();
+            if (model.Adapters(parsed) is { Count: > 0 } adapters)
+                request = request with { Adapters = adapters };
+            await Generation.RunAsync(model.Options(parsed, recipe.ToOptions()), [request], recipe.Fps, parsed.GetValue(output)!, cancellationToken, recipe);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+}

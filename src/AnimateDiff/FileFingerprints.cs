@@ -1,0 +1,21 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+
+namespace AnimateDiff;
+
+/// <summary>SHA-256 of files, computed in the background and once for each file as long as it does not change.</summary>
+internal static class FileFingerprints
+{
+    private static readonly ConcurrentDictionary<(string Path, long Length, DateTime Written), Lazy<Task<string>>> Known = new();
+
+    /// <summary>SHA-256 in lower-case hexadecimal.</summary>
+    public static Task<string> OfAsync(string path)
+    {
+        var file = new FileInfo(path);
+        return Known.GetOrAdd((file.FullName, file.Length, file.LastWriteTimeUtc), _ => new(() => Task.Run(async () =>
+        {
+            await using var stream = new FileStream(file.FullName, new FileStreamOptions { BufferSize = 1 << 20, Options = FileOptions.SequentialScan });
+            return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream));
+        }))).Value;
+    }
+}

@@ -1,0 +1,79 @@
+namespace AnimateDiff;
+
+/// <summary>Which implementation's group norms are computed; see the README's "Same numbers".</summary>
+public enum Semantics
+{
+    /// <summary>The official code's: motion norm per frame; for v1 modules the image layers' resnet norms across frames.</summary>
+    Official,
+    /// <summary>diffusers': motion norm across frames, resnet norms per frame.</summary>
+    Diffusers,
+}
+
+/// <summary>What an adapter file is given as.</summary>
+public enum AdapterRole
+{
+    /// <summary>AnimateDiff's domain adapter: the image layers' attention, scale 0…1.</summary>
+    DomainAdapter,
+    /// <summary>A MotionLoRA: the motion module's self-attention.</summary>
+    MotionLora,
+    /// <summary>A LoRA of the image model and its text encoder: kohya, diffusers or PEFT.</summary>
+    Lora,
+}
+
+/// <summary>An adapter file and its strength.</summary>
+/// <param name="Role">What it is given as; a file of another kind is refused.</param>
+/// <param name="Path">The file.</param>
+/// <param name="Scale">Strength; 0 is off, 1 as trained.</param>
+public sealed record Adapter(AdapterRole Role, string Path, double Scale = 1);
+
+/// <summary>What to generate. Immutable; defaults are AnimateDiff's own.</summary>
+public sealed record GenerationRequest
+{
+    /// <param name="prompts">One prompt for each clip of the batch; see <see cref="Prompts"/>.</param>
+    public GenerationRequest(params IReadOnlyList<string> prompts) => Prompts = prompts;
+
+    /// <summary>One prompt for each clip. The clips of one request are denoised together and share one draw of noise.</summary>
+    public IReadOnlyList<string> Prompts { get; init; }
+
+    /// <summary>One negative prompt for all clips, or one each. Empty by default.</summary>
+    public IReadOnlyList<string> NegativePrompts { get; init; } = [""];
+
+    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32). Null: 16.</summary>
+    public int? Frames { get; init; }
+
+    /// <summary>Width in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
+    public int? Width { get; init; }
+
+    /// <summary>Height in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
+    public int? Height { get; init; }
+
+    /// <summary>Denoising steps.</summary>
+    public int Steps { get; init; } = 25;
+
+    /// <summary>Classifier-free guidance scale; 1 and below turn guidance off and halve the work.</summary>
+    public double GuidanceScale { get; init; } = 7.5;
+
+    /// <summary>Seed of the CPU generator that draws the initial noise and a stochastic sampler's noise.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Sampler, one of <see cref="Noise.Scheduler.All"/>.</summary>
+    public string Scheduler { get; init; } = "ddim";
+
+    /// <summary>Options of the sampler under diffusers' configuration names, such as <c>timestep_spacing</c>.</summary>
+    public IReadOnlyDictionary<string, string> SchedulerOptions { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Layers of the text encoder to leave out at its end: 0, or as diffusers counts, 1 for the last but one.</summary>
+    public int ClipSkip { get; init; }
+
+    /// <summary>Cut prompts after 75 tokens as diffusers does; otherwise they are encoded in chunks of 75.</summary>
+    public bool Truncate { get; init; }
+
+    /// <summary>Which implementation's numbers to compute.</summary>
+    public Semantics Semantics { get; init; } = Semantics.Official;
+
+    /// <summary>Adapters in place for this request, in any order; they are removed again by a request without them.</summary>
+    public IReadOnlyList<Adapter> Adapters { get; init; } = [];
+
+    /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory.</summary>
+    public int DecodeChunk { get; init; } = 2;
+}

@@ -1,0 +1,142 @@
+using System.Reflection;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace AnimateDiff;
+
+/// <summary>A file that took part, by name and content.</summary>
+/// <param name="Path">As it was given.</param>
+/// <param name="Sha256">SHA-256 of its content, in lower-case hexadecimal.</param>
+public sealed record RecipeFile(string Path, string Sha256);
+
+/// <summary>An adapter that took part.</summary>
+/// <param name="Role">What it was given as.</param>
+/// <param name="Path">As it was given.</param>
+/// <param name="Scale">Its strength.</param>
+/// <param name="Sha256">SHA-256 of its content.</param>
+public sealed record RecipeAdapter(AdapterRole Role, string Path, double Scale, string Sha256);
+
+/// <summary>Everything that makes an animation again: it is written into every output. Unknown keys are refused when read.</summary>
+public sealed record Recipe
+{
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+    };
+
+    /// <summary>Name and version of the program.</summary>
+    public string Program { get; init; } = $"AnimateDiff.NET {typeof(Recipe).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0]}";
+    /// <summary>See <see cref="GenerationRequest.Prompts"/>.</summary>
+    public required IReadOnlyList<string> Prompts { get; init; }
+    /// <summary>See <see cref="GenerationRequest.NegativePrompts"/>.</summary>
+    public required IReadOnlyList<string> NegativePrompts { get; init; }
+    /// <summary>See <see cref="GenerationRequest.Seed"/>.</summary>
+    public required ulong Seed { get; init; }
+    /// <summary>Frames of each clip.</summary>
+    public required int Frames { get; init; }
+    /// <summary>Width in pixels.</summary>
+    public required int Width { get; init; }
+    /// <summary>Height in pixels.</summary>
+    public required int Height { get; init; }
+    /// <summary>Denoising steps.</summary>
+    public required int Steps { get; init; }
+    /// <summary>Guidance scale.</summary>
+    public required double GuidanceScale { get; init; }
+    /// <summary>The sampler.</summary>
+    public required string Scheduler { get; init; }
+    /// <summary>All the sampler's options in effect, defaults included.</summary>
+    public required IReadOnlyDictionary<string, string> SchedulerOptions { get; init; }
+    /// <summary>Layers of the text encoder left out.</summary>
+    public required int ClipSkip { get; init; }
+    /// <summary>Whether prompts were cut after 75 tokens.</summary>
+    public required bool Truncate { get; init; }
+    /// <summary>Whose numbers.</summary>
+    public required Semantics Semantics { get; init; }
+    /// <summary><c>fp32</c> or <c>bf16</c>.</summary>
+    public required string Dtype { get; init; }
+    /// <summary><c>cpu</c> or <c>cuda</c>.</summary>
+    public required string Device { get; init; }
+    /// <summary>Frames a second of the output.</summary>
+    public double Fps { get; init; } = 8;
+    /// <summary>The base model, as it was given.</summary>
+    public required string Base { get; init; }
+    /// <summary>The motion module, as it was given.</summary>
+    public string? Motion { get; init; }
+    /// <summary>The tokenizer's folder, as it was given.</summary>
+    public string? Tokenizer { get; init; }
+    /// <summary>The VAE, as it was given.</summary>
+    public string? Vae { get; init; }
+    /// <summary>Adapters in place.</summary>
+    public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
+    /// <summary>Textual-inversion embeddings.</summary>
+    public required IReadOnlyList<string> Embeddings { get; init; }
+    /// <summary>Every other file that was read: weights and vocabulary.</summary>
+    public required IReadOnlyList<RecipeFile> Files { get; init; }
+
+    /// <summary>The recipe as indented JSON with snake_case names.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, Json);
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="path">Where it comes from, for messages.</param>
+    /// <exception cref="FileException">It is not a recipe of this version.</exception>
+    public static Recipe FromJson(string json, string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Recipe>(json, Json) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException error)
+        {
+            throw new FileException(path, $"The recipe in {path} cannot be read ({error.Message.Split(" Path:")[0]}); it was made by another version of this program.", error);
+        }
+    }
+
+    /// <summary>Compares the files of this recipe with those of another by their content.</summary>
+    /// <exception cref="FileException">One of this recipe's files is not among the other's.</exception>
+    public void CheckFiles(Recipe other)
+    {
+        var found = other.Hashes.ToHashSet();
+        foreach (var file in Files.Concat(Adapters.Select(adapter => new RecipeFile(adapter.Path, adapter.Sha256))))
+            if (!found.Contains(file.Sha256))
+                throw new FileException(file.Path, $"{file.Path} is not the file that made the animation (SHA-256 {file.Sha256[..12]}… was recorded and is not among the models found): give the right one, or --force to go on with this one.");
+    }
+
+    private IEnumerable<string> Hashes => [.. Files.Select(file => file.Sha256), .. Adapters.Select(adapter => adapter.Sha256)];
+
+    /// <summary>The request that made it.</summary>
+    public GenerationRequest ToRequest() => new(Prompts)
+    {
+        NegativePrompts = NegativePrompts,
+        Frames = Frames,
+        Width = Width,
+        Height = Height,
+        Steps = Steps,
+        GuidanceScale = GuidanceScale,
+        Seed = Seed,
+        Scheduler = Scheduler,
+        SchedulerOptions = SchedulerOptions,
+        ClipSkip = ClipSkip,
+        Truncate = Truncate,
+        Semantics = Semantics,
+        Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
+    };
+
+    /// <summary>The pipeline that made it.</summary>
+    public PipelineOptions ToOptions() => new()
+    {
+        Base = Base,
+        Motion = Motion,
+        Tokenizer = Tokenizer,
+        Vae = Vae,
+        Embeddings = Embeddings,
+        DType = PipelineOptions.ParseDType(Dtype),
+        Device = Device,
+    };
+}

@@ -1,0 +1,96 @@
+using System.Text.Json;
+using AnimateDiff.Noise;
+using AnimateDiff.Tests.Text;
+
+namespace AnimateDiff.Tests.Parity;
+
+/// <summary>Whole pipelines from prompt and seed to frames, against diffusers (cases/pipe-*).</summary>
+public class PipelineParityTests
+{
+    [Theory]
+    [InlineData("pipe-v1-dpmpp2m-karras")]
+    [InlineData("pipe-v2-motionlora-eulera")]
+    [InlineData("pipe-v3-adapter-lcm")]
+    [InlineData("pipe-v3-batch2")]
+    [InlineData("pipe-v3-clipskip")]
+    [InlineData("pipe-v3-ddim")]
+    [InlineData("pipe-v3-nocfg")]
+    public async Task Frames_equal_those_of_diffusers(string name)
+    {
+        using var reference = Goldens.Case(name);
+        using var scope = NewDisposeScope();
+        var settings = JsonDocument.Parse(Goldens.CaseJson(name)).RootElement;
+        using var pipeline = await AnimateDiffPipeline.LoadAsync(Models(settings), RecordedTokenizer.Load());
+
+        var (latents, videos) = await pipeline.GenerateTensorsAsync(Request(settings), Sampler(settings));
+
+        Assert.InRange(Goldens.Difference(latents, reference["latents"].Read()), 0, 1e-3);
+        var expected = reference["frames"].Read();                                              // [B, F, 3, H, W] in 0…1
+        Assert.InRange(Goldens.Difference(videos, expected), 0, 1e-3);
+        var (actual8, expected8) = ((videos * 255).round().to(ScalarType.Byte), (expected * 255).round().to(ScalarType.Byte));
+        Assert.InRange(actual8.eq(expected8).to(ScalarType.Float64).mean().item<double>(), 0.999, 1);
+    }
+
+    /// <summary>One loaded pipeline serves requests of different adapters, samplers and semantics, and each gets what a fresh pipeline would give it.</summary>
+    [Fact]
+    public async Task Requests_leave_no_trace()
+    {
+        using var scope = NewDisposeScope();
+        var options = new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v2.safetensors") };
+        using var pipeline = await AnimateDiffPipeline.LoadAsync(options, RecordedTokenizer.Load());
+        var plain = new GenerationRequest("A painting of a squirrel eating a burger, 4k") { Frames = 4, Steps = 2, Seed = 1 };
+        var before = await pipeline.GenerateAsync(plain);
+        var adapted = await pipeline.GenerateAsync(plain with
+        {
+            Adapters = [new(AdapterRole.MotionLora, Goldens.Model("motionlora-zoom-in.ckpt")), new(AdapterRole.Lora, Goldens.Model("kohya-style.safetensors"), 0.8)],
+        });
+        await pipeline.GenerateAsync(plain with { Semantics = Semantics.Diffusers, Scheduler = "euler-a" });
+        var after = await pipeline.GenerateAsync(plain);
+
+        Assert.Equal(before.Videos[0].Pixels.ToArray(), after.Videos[0].Pixels.ToArray());
+        Assert.NotEqual(before.Videos[0].Pixels.ToArray(), adapted.Videos[0].Pixels.ToArray());
+    }
+
+    private static PipelineOptions Models(JsonElement settings) => new()
+    {
+        Base = Goldens.Model("nano-sd15"),
+        Motion = Goldens.Model(settings.GetProperty("motion").GetString() switch { "v1" => "motion-v1.ckpt", "v2" => "motion-v2.safetensors", _ => "motion-v3.ckpt" }),
+    };
+
+    private static GenerationRequest Request(JsonElement settings)
+    {
+        var call = settings.GetProperty("call");
+        var adapters = new List<Adapter>();
+        if (settings.TryGetProperty("domain_adapter_scale", out var scale))
+            adapters.Add(new(AdapterRole.DomainAdapter, Goldens.Model("domain-adapter.ckpt"), scale.GetDouble()));
+        if (settings.TryGetProperty("motion_loras", out var loras))
+            adapters.AddRange(loras.EnumerateArray().Select(lora => new Adapter(AdapterRole.MotionLora, Goldens.Model($"motionlora-{lora[0].GetString()}.ckpt"), lora[1].GetDouble())));
+        return new GenerationRequest(Texts(call, "prompt"))
+        {
+            NegativePrompts = Texts(call, "negative_prompt"),
+            Frames = call.GetProperty("num_frames").GetInt32(),
+            Height = call.GetProperty("height").GetInt32(),
+            Width = call.GetProperty("width").GetInt32(),
+            Steps = call.GetProperty("num_inference_steps").GetInt32(),
+            GuidanceScale = call.GetProperty("guidance_scale").GetDouble(),
+            ClipSkip = call.TryGetProperty("clip_skip", out var skip) ? skip.GetInt32() : 0,
+            Seed = settings.GetProperty("seed").GetUInt64(),
+            Truncate = true,
+            Semantics = Semantics.Diffusers,
+            Adapters = adapters,
+        };
+    }
+
+    private static string[] Texts(JsonElement call, string key) => !call.TryGetProperty(key, out var value) ? [""]
+        : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(text => text.GetString()!)] : [value.GetString()!];
+
+    private static Scheduler Sampler(JsonElement settings)
+    {
+        var scheduler = settings.GetProperty("scheduler");
+        var config = new Dictionary<string, object?> { ["_class_name"] = scheduler.GetProperty("class").GetString() };
+        foreach (var option in scheduler.EnumerateObject().Where(option => option.Name != "class"))
+            config[option.Name] = option.Value;
+        return Scheduler.FromConfigJson(JsonSerializer.Serialize(config, new JsonSerializerOptions { NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals }),
+            settings.GetProperty("call").GetProperty("num_inference_steps").GetInt32());
+    }
+}
