@@ -23,8 +23,8 @@ internal static class FfmpegDecoder
     /// <exception cref="FileException">ffmpeg is missing.</exception>
     public static IMediaAnalysis Analyse(string path)
     {
-        // Our own process: FFProbe.Analyse finds no file whose name has a quote.
-        var start = new ProcessStartInfo(Path.Combine(Ffmpeg.Folder, "ffprobe"), ["-v", "error", "-of", "json", "-show_format", "-show_streams", Path.GetFullPath(path)])
+        // Our own process: FFProbe.Analyse finds no file whose name has a quote. "sv=ignore": ffprobe would replace characters that it thinks invalid.
+        var start = new ProcessStartInfo(Path.Combine(Ffmpeg.Folder, "ffprobe"), ["-v", "error", "-of", "json=sv=ignore", "-show_format", "-show_streams", Path.GetFullPath(path)])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -76,12 +76,13 @@ internal static class FfmpegDecoder
                 while (await ReadPixmapAsync(buffer, cancellationToken) is { } frame)
                     await frames.WriteAsync(frame with { Seconds = seconds }, cancellationToken);
             });
-            await FFMpegArguments.FromFileInput(Ffmpeg.Quotable(path), verifyExists: false)
+            var result = await FFMpegArguments.FromFileInput(Ffmpeg.Quotable(path), verifyExists: false)
                 .OutputToPipe(sink, output => output.WithCustomArgument(Arguments))
                 .WithLogLevel(FFMpegLogLevel.Error)
                 .CancellableThrough(cancellationToken, TimeSpan.Zero)
                 .ProcessAsynchronously(throwOnError: true, Ffmpeg.Options, CancellationToken.None);
-            frames.Complete();
+            // A file that is cut short ends well for ffmpeg, with a message.
+            frames.Complete(result.StandardError.Count == 0 ? null : new IOException("ffmpeg: " + Ffmpeg.LastWords(result.StandardError)));
         }
         catch (FFMpegProcessException error)
         {

@@ -25,9 +25,10 @@ internal static class FfmpegEncoder
     public static async Task WriteAsync(string path, EncodeJob job, FfmpegCodec codec)
     {
         var options = Ffmpeg.Options;
+        FFMpegResult result;
         try
         {
-            await FFMpegArguments
+            result = await FFMpegArguments
                 .FromPipeInput(new FrameSource(job, codec.EvenSizes))
                 .AddPipeInput(new MetadataSource(job.Recipe))
                 .OutputToFile(Ffmpeg.Quotable(path), overwrite: true, output => output
@@ -38,8 +39,11 @@ internal static class FfmpegEncoder
         }
         catch (FFMpegProcessException error)
         {
-            throw new IOException($"ffmpeg: {Ffmpeg.LastWords(error.Result.StandardError.Select(line => line.Replace(path, "the file")))}", error);
+            result = error.Result;
         }
+        // A disk that is full at the very end is told in a message, with exit code 0.
+        if (!result.Success || result.StandardError.Count > 0)
+            throw new IOException("ffmpeg: " + Ffmpeg.LastWords(result.StandardError.Select(line => line.Replace(path, "the file"))));
     }
 
     /// <summary>The frames as raw RGB, one after the other.</summary>

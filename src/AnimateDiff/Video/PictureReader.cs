@@ -23,12 +23,15 @@ internal static partial class PictureReader
         // The format is stated and the file comes as a stream, so that neither its name nor its content makes ImageMagick run another reader.
         var settings = new MagickReadSettings { Format = FormatOf(kind) ?? throw new IOException($"{Path.GetFileName(path)} is no picture") };
         using var stream = File.OpenRead(path);
+        var durations = kind == FileKind.WebP ? WebpChunks.ReadDurations(stream) : [];
+        stream.Position = 0;
         using var images = new MagickImageCollection(stream, settings);
         if (images.Count > 1)
             images.Coalesce();
-        foreach (var image in images)
+        foreach (var (index, image) in images.Index())
         {
-            double? seconds = image is { AnimationDelay: > 0, AnimationTicksPerSecond: > 0 } ? image.AnimationDelay / (double)image.AnimationTicksPerSecond : null;
+            double? seconds = index < durations.Count ? durations[index]
+                : image is { AnimationDelay: > 0, AnimationTicksPerSecond: > 0 } ? image.AnimationDelay / (double)image.AnimationTicksPerSecond : null;
             image.AutoOrient();
             if (image.HasAlpha)
             {

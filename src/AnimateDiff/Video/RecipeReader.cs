@@ -9,6 +9,7 @@ namespace AnimateDiff.Video;
 public static class RecipeReader
 {
     private const int LargestRecipeFile = 64 << 20;
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>
     /// The recipe of a clip: a GIF comment, the XMP of a WebP, the <c>animatediff</c> text of a PNG or APNG, the comment of an MP4 or WebM (needs ffmpeg), or the
@@ -27,7 +28,7 @@ public static class RecipeReader
             var recipe = FileKinds.Of(file) switch
             {
                 FileKind.Gif => FromGif(file),
-                FileKind.WebP => FromStream(file, WebpWriter.ReadRecipe),
+                FileKind.WebP => FromStream(file, WebpChunks.ReadRecipe),
                 FileKind.Png or FileKind.AnimatedPng => FromStream(file, PngChunks.ReadText),
                 FileKind.Json => new FileInfo(file).Length <= LargestRecipeFile ? File.ReadAllText(file) : null,
                 FileKind.Jpeg or FileKind.Bmp => null,
@@ -36,7 +37,7 @@ public static class RecipeReader
             return recipe is not null && IsRecipe(recipe) ? recipe : throw new FileException(path,
                 $"'{path}' has no AnimateDiff recipe; it was not made by this program, or was re-encoded since.");
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or XmlException)
+        catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException or XmlException)
         {
             throw new FileException(path, $"'{path}' cannot be read ({error.Message.TrimEnd('.')}); it is damaged or not readable.", error);
         }
@@ -47,10 +48,10 @@ public static class RecipeReader
     {
         try
         {
-            using var json = JsonDocument.Parse(text);
+            using var json = JsonDocument.Parse(StrictUtf8.GetBytes(text));
             return json.RootElement.ValueKind == JsonValueKind.Object;
         }
-        catch (Exception error) when (error is JsonException or ArgumentException)     // ArgumentException: half a surrogate pair
+        catch (Exception error) when (error is JsonException or EncoderFallbackException)     // the latter: half a surrogate pair
         {
             return false;
         }

@@ -83,7 +83,7 @@ public static class VideoReader
             {
                 return await frames.MoveNextAsync();
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException or MagickException)
+            catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException or MagickException)
             {
                 throw new FileException(path, $"'{path}' cannot be read after {count} frame(s) ({error.Message.TrimEnd('.')}); it is damaged, cut short or no video.", error);
             }

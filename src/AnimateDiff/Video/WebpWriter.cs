@@ -58,24 +58,6 @@ internal static class WebpWriter
         writer.Seek(0, SeekOrigin.End);
     }
 
-    /// <summary>The recipe in the XMP chunk of a WebP file, from a seekable stream at its start, or null.</summary>
-    public static string? ReadRecipe(Stream stream)
-    {
-        using var reader = new BinaryReader(stream, Encoding.Latin1, leaveOpen: true);
-        stream.Seek(12, SeekOrigin.Begin);
-        while (stream.Position + 8 <= stream.Length)
-        {
-            var tag = Encoding.Latin1.GetString(reader.ReadBytes(4));
-            var length = reader.ReadUInt32();
-            if (length > stream.Length - stream.Position)
-                throw new InvalidDataException($"Chunk '{tag}' of the WebP is longer than the file.");
-            if (tag == "XMP ")
-                return XmpRecipe.FromPacket(reader.ReadBytes((int)length));
-            stream.Seek(length + length % 2, SeekOrigin.Current);
-        }
-        return null;
-    }
-
     private static byte[] Compress(MagickImage image)
     {
         image.Settings.SetDefines(Lossless);

@@ -68,7 +68,7 @@ public sealed class VideoReaderTests
         var small = (await VideoReader.ReadAsync(folder["wide.webp"], new FrameSize(20, 24))).Frames;
         Assert.Equal((20, 24), (small.Width, small.Height));
         for (var i = 0; i < 20 * 24; i++)
-            Assert.Equal([0, 255, 0], small[0].Slice(i * 3, 3).ToArray());
+            Assert.True(small[0][i * 3] < 5 && small[0][i * 3 + 1] > 250 && small[0][i * 3 + 2] < 5);      // Lanczos reaches a little beyond
         foreach (var (width, height) in new[] { (33, 77), (200, 50), (128, 64), (1, 1) })
         {
             var fitted = (await VideoReader.ReadAsync(folder["wide.webp"], new FrameSize(width, height))).Frames;

@@ -20,21 +20,36 @@ public sealed class VideoWriterTests
         }
     }
 
-    // A GIF has 256 colours a frame and dithers: noisy by number, smooth to the eye; so the dithering is averaged over 4×4 pixels as well.
     [Theory]
-    [InlineData("clip.gif", 27, double.PositiveInfinity)]
-    [InlineData("clip.mp4", 36, 30)]
-    [InlineData("clip.webm", 36, 30)]
-    public async Task Other_formats_stay_close(string name, double moving, double flat)
+    [InlineData("clip.gif", 27)]
+    [InlineData("clip.mp4", 36)]
+    [InlineData("clip.webm", 36)]
+    public async Task Other_formats_stay_close(string name, double least)
     {
         using var folder = new TemporaryFolder();
-        foreach (var (frames, least) in new[] { (Clips.Moving(8, 128, 128), moving), (Clips.Flat(6, 128, 128), flat) })
-        {
-            await VideoWriter.WriteAsync(folder[name], frames, 8, "{}");
-            var clip = await VideoReader.ReadAsync(folder[name]);
-            var psnr = Clips.Psnr(frames, clip.Frames);
-            Assert.True(psnr >= least, $"{name}: {psnr:F2} dB, at least {least} expected");
-        }
+        var frames = Clips.Moving(8, 128, 128);
+        await VideoWriter.WriteAsync(folder[name], frames, 8, "{}");
+        var psnr = Clips.Psnr(frames, (await VideoReader.ReadAsync(folder[name])).Frames);
+        Assert.True(psnr >= least, $"{psnr:F2} dB");
+    }
+
+    // MP4 and WebM store colours at half the resolution, so flat areas are compared away from their edges.
+    [Theory]
+    [InlineData("clip.gif", 0)]
+    [InlineData("clip.mp4", 6)]
+    [InlineData("clip.webm", 6)]
+    public async Task Flat_colours_keep_their_value(string name, int tolerance)
+    {
+        using var folder = new TemporaryFolder();
+        var frames = Clips.Flat(6, 128, 128);
+        await VideoWriter.WriteAsync(folder[name], frames, 8, "{}");
+        var read = (await VideoReader.ReadAsync(folder[name])).Frames;
+        var largest = 0;
+        for (var frame = 0; frame < 6; frame++)
+            for (var i = 0; i < 128 * 128 * 3; i++)
+                if (i / 3 % 128 % 32 is >= 8 and < 24 && i / 3 / 128 % 32 is >= 8 and < 24)
+                    largest = Math.Max(largest, Math.Abs(frames[frame][i] - read[frame][i]));
+        Assert.InRange(largest, 0, tolerance);
     }
 
     [Fact]
