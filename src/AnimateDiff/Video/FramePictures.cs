@@ -1,0 +1,46 @@
+using ImageMagick;
+
+namespace AnimateDiff.Video;
+
+/// <summary>Single frames as compressed pictures by ImageMagick; the containers around them are ours, so a clip of any length needs the memory of a few frames.</summary>
+internal static class FramePictures
+{
+    // Frames are compressed side by side; more threads inside each would only compete.
+    static FramePictures() => ResourceLimits.Thread = 1;
+
+    /// <summary>Compresses every frame, in order, with as many threads as torch was given.</summary>
+    public static IEnumerable<byte[]> Encode(EncodeJob job, Func<MagickImage, byte[]> compress)
+    {
+        var threads = Math.Clamp(get_num_threads(), 1, Environment.ProcessorCount);
+        var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = job.Cancellation };
+        for (var first = 0; first < job.Frames.Frames; first += threads)
+        {
+            var pictures = new byte[Math.Min(threads, job.Frames.Frames - first)][];
+            Parallel.For(0, pictures.Length, options, i =>
+            {
+                using var image = FromPixels(job.Frames[first + i], job.Frames.Width, job.Frames.Height);
+                pictures[i] = compress(image);
+            });
+            for (var i = 0; i < pictures.Length; i++)
+            {
+                yield return pictures[i];
+                job.Progress?.Report(first + i + 1);
+            }
+        }
+    }
+
+    /// <summary>An image of ImageMagick from <c>[H, W, RGB]</c> bytes.</summary>
+    public static MagickImage FromPixels(ReadOnlySpan<byte> pixels, int width, int height)
+    {
+        var image = new MagickImage();
+        image.ReadPixels(pixels, new PixelReadSettings((uint)width, (uint)height, StorageType.Char, PixelMapping.RGB));
+        return image;
+    }
+
+    /// <summary>The <c>[H, W, RGB]</c> bytes of an image of ImageMagick.</summary>
+    public static byte[] ToPixels(IMagickImage<byte> image)
+    {
+        using var pixels = image.GetPixelsUnsafe();
+        return pixels.ToByteArray(PixelMapping.RGB) ?? throw new InvalidOperationException("An image without pixels.");
+    }
+}

@@ -1,0 +1,55 @@
+namespace AnimateDiff.Video;
+
+/// <summary>Collects frames as the VAE decodes them, so that only one chunk at a time exists as floating point numbers.</summary>
+/// <param name="frames">Number of frames the clip will have.</param>
+public sealed class VideoFramesBuilder(int frames)
+{
+    private byte[] _pixels = [];
+    private int _height, _width;
+
+    /// <summary>Number of frames appended so far.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>
+    /// Appends images as diffusers turns them into 8 bits: <c>x/2 + 0.5</c> clamped to 0…1, times 255, rounded half to even, all in fp32.
+    /// </summary>
+    /// <param name="images">Floating point <c>[n, 3, H, W]</c> in −1…1, on any device; not disposed.</param>
+    /// <exception cref="AnimateDiffException">The images hold NaN or infinite values.</exception>
+    /// <exception cref="ArgumentException">The shape is not <c>[n, 3, H, W]</c>, differs from the earlier chunks, or there are too many frames.</exception>
+    public void Append(Tensor images)
+    {
+        if (images.dim() != 4 || images.shape[1] != 3)
+            throw new ArgumentException($"Images are [n, 3, H, W], not [{string.Join(", ", images.shape)}].", nameof(images));
+        var (count, height, width) = ((int)images.shape[0], (int)images.shape[2], (int)images.shape[3]);
+        if (Count == 0)
+            Allocate(height, width);
+        if (height != _height || width != _width || Count + count > frames)
+            throw new ArgumentException(
+                $"{count} images of {width}×{height} do not fit after {Count} of {frames} frames of {_width}×{_height}.", nameof(images));
+
+        using var scope = NewDisposeScope();
+        var values = images.detach().to(ScalarType.Float32);
+        if (!values.isfinite().all().item<bool>())
+            throw new AnimateDiffException(
+                $"Frames {Count}…{Count + count - 1} decoded to NaN or infinite values; a weight file is damaged or the number type overflows: try --dtype fp32.");
+        var bytes = values.mul(0.5f).add_(0.5f).clamp_(0f, 1f).mul_(255f).round_().to(ScalarType.Byte)
+            .permute(0, 2, 3, 1).contiguous().cpu();                                                      // [n, 3, H, W] → [n, H, W, 3]
+        bytes.bytes.CopyTo(_pixels.AsSpan(Count * height * width * 3));
+        Count += count;
+    }
+
+    /// <summary>The finished clip.</summary>
+    /// <exception cref="InvalidOperationException">Frames are still missing.</exception>
+    public VideoFrames Build() => Count == frames
+        ? new VideoFrames(frames, _height, _width, _pixels)
+        : throw new InvalidOperationException($"{Count} of {frames} frames were appended.");
+
+    private void Allocate(int height, int width)
+    {
+        var size = (long)frames * height * width * 3;
+        if (size > Array.MaxLength)
+            throw new RequestException(
+                $"{frames} frames of {width}×{height} are {size >> 20} MiB of pixels, more than the {Array.MaxLength >> 20} MiB of one clip; make fewer or smaller frames.");
+        (_height, _width, _pixels) = (height, width, new byte[size]);
+    }
+}
