@@ -58,7 +58,7 @@ internal sealed record NoiseLevels(double[] Timesteps, double[] Sigmas)
 internal sealed class SigmaTable(BetaSchedule betas)
 {
     private readonly double[] _sigmas = [.. betas.Sigmas];
-    private readonly double[] _logs = [.. betas.Sigmas.Select(sigma => (double)(float)Math.Log(sigma))];
+    private readonly float[] _logs = [.. betas.Sigmas.Select(sigma => (float)Math.Log(sigma))];
 
     public double Min => _sigmas[0];
 
@@ -72,13 +72,16 @@ internal sealed class SigmaTable(BetaSchedule betas)
         return _sigmas[below] + (timestep - below) * (_sigmas[above] - _sigmas[below]);
     }
 
-    /// <summary>The timestep of a level, linear in its logarithm between whole timesteps.</summary>
+    /// <summary>
+    /// The timestep of a level, linear in its logarithm between whole timesteps. In single precision: the level of a whole timestep must give
+    /// that timestep, since some samplers round down.
+    /// </summary>
     public double TimestepOf(double sigma)
     {
-        var log = Math.Log(Math.Max(sigma, 1e-10));
+        var log = (float)Math.Log(Math.Max(sigma, 1e-10));
         var below = Math.Clamp(Array.FindLastIndex(_logs, value => value <= log), 0, _logs.Length - 2);
         var weight = Math.Clamp((_logs[below] - log) / (_logs[below] - _logs[below + 1]), 0, 1);
-        return (1 - weight) * below + weight * (below + 1);
+        return (double)(1 - weight) * below + (double)weight * (below + 1);
     }
 
     /// <summary>Number of timesteps whose log-SNR λ = −ln σ is below a limit.</summary>
