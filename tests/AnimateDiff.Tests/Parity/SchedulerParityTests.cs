@@ -76,7 +76,7 @@ public partial class SchedulerParityTests
     {
         Assert.Equal(expected.Length, actual.Count);
         foreach (var (wanted, found) in expected.Zip(actual))
-            Assert.True(wanted == Math.Floor(wanted) ? found == wanted : Math.Abs(found - wanted) < Tolerance, $"timestep {found}, expected {wanted}");
+            Assert.Equal(wanted, found, wanted == Math.Floor(wanted) ? 0.0 : Tolerance);
     }
 
     // The case's configuration is read as a scheduler_config.json would be; Python's bare infinities included.
@@ -88,7 +88,8 @@ public partial class SchedulerParityTests
         var config = root.GetProperty("config").GetRawText();
         var eta = root.GetProperty("eta").GetDouble();
         var options = eta > 0 ? new Dictionary<string, string> { ["eta"] = $"{eta}" } : null;
-        return (Scheduler.FromConfigJson(config, root.GetProperty("steps").GetInt32(), scheduler, options), root.GetProperty("generator_seed").GetUInt64());
+        var sampler = Scheduler.FromConfigJson(config, root.GetProperty("steps").GetInt32(), scheduler, options);
+        return (sampler, root.GetProperty("generator_seed").GetUInt64());
     }
 
     [GeneratedRegex("-Infinity")]

@@ -4,8 +4,8 @@ using AnimateDiff.Noise;
 namespace AnimateDiff.Tests.Parity;
 
 /// <summary>
-/// Every option that changes a sampler's path, against diffusers. SchedulerVariants.tsv holds what diffusers (58eb52c080) ends on after a
-/// whole run over four numbers: x = (1, −½, ¼, −2)·init_noise_sigma, model output tanh(0.7·scaled input + 0.1·i) for evaluation i, noise from
+/// Every option that changes a sampler's path, against diffusers. SchedulerVariants.tsv holds what diffusers (58eb52c080) ends on after
+/// a whole run over four numbers: x = (1, −½, ¼, −2)·init_noise_sigma, model output tanh(0.7·scaled input + 0.1·i) for evaluation i, noise from
 /// a CPU generator with seed 123, options on top of linear β 0.00085…0.012 (ddim: steps_offset 1; ddim and ddpm: clip_sample false; pndm:
 /// skip_prk_steps true).
 /// </summary>
@@ -27,7 +27,8 @@ public class SchedulerVariantsTests
         {
             using var scope = NewDisposeScope();
             var what = $"{row[0]} {row[1]} with {row[2]} steps";
-            var options = row[1].Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(option => option.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
+            var options = row[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Select(option => option.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
             var scheduler = Scheduler.Create(name, options, (int)Number(row[2]));
             Assert.True(scheduler.ModelEvaluations == Number(row[3]), what);
             Assert.True(Math.Abs(scheduler.Timesteps.Sum() - Number(row[4])) < 0.01, $"{what}: timesteps");
