@@ -19,7 +19,7 @@ internal static class ModelPrediction
         _ => (sample - alpha * output) / sigma,
     };
 
-    /// <summary>The clean sample where the signal is kept at unit scale, x = x_0 + σ·ε (Karras et al. 2022); the model saw x/√(σ²+1).</summary>
+    /// <summary>x_0 where the signal is kept at unit scale, x = x_0 + σ·ε (Karras et al. 2022); the model saw x/√(σ²+1).</summary>
     public static Tensor OriginalAtUnitScale(PredictionType type, Tensor output, Tensor sample, double sigma) => type switch
     {
         PredictionType.Epsilon => sample - sigma * output,

@@ -1,6 +1,6 @@
 namespace AnimateDiff.Noise;
 
-/// <summary>The noise levels of a run at unit signal scale, one per step plus the one it ends on, and the timestep the model is told for each.</summary>
+/// <summary>The noise levels σ of a run, one per step plus the one it ends on, and each step's timestep.</summary>
 internal sealed record NoiseLevels(double[] Timesteps, double[] Sigmas)
 {
     /// <summary>For the samplers of Karras et al. 2022, which move along σ: fractional timesteps, last level zero.</summary>
@@ -16,7 +16,7 @@ internal sealed record NoiseLevels(double[] Timesteps, double[] Sigmas)
         return Finish(options, table, timesteps, sigmas);
     }
 
-    /// <summary>For the solvers of Lu et al. 2022, which move along log-SNR: whole timesteps, and an end that <c>final_sigmas_type</c> names.</summary>
+    /// <summary>For the solvers of Lu et al. 2022, which move along log-SNR: whole timesteps, the last level left to the end of the run.</summary>
     /// <exception cref="RequestException">So many steps that two of them would have the same noise level.</exception>
     public static NoiseLevels AlongLogSnr(SchedulerSetup setup)
     {
@@ -40,7 +40,8 @@ internal sealed record NoiseLevels(double[] Timesteps, double[] Sigmas)
             if (!(sigmas[i] < sigmas[i - 1]))
             {
                 throw new RequestException(
-                    $"{setup.Steps} steps of the {setup.Info.Name} scheduler would visit timestep {timesteps[i]} twice; expected fewer steps, or another timestep_spacing.");
+                    $"{setup.Steps} steps of the {setup.Info.Name} scheduler would visit timestep {timesteps[i]} twice; "
+                    + "expected fewer steps, or another timestep_spacing.");
             }
         }
         return Finish(options, table, timesteps, sigmas);
@@ -58,7 +59,7 @@ internal sealed record NoiseLevels(double[] Timesteps, double[] Sigmas)
 internal sealed class SigmaTable(BetaSchedule betas)
 {
     private readonly double[] _sigmas = [.. betas.Sigmas];
-    private readonly double[] _logs = [.. betas.Sigmas.Select(sigma => (double)(float)Math.Log(sigma))];
+    private readonly float[] _logs = [.. betas.Sigmas.Select(sigma => (float)Math.Log(sigma))];
 
     public double Min => _sigmas[0];
 
@@ -72,13 +73,16 @@ internal sealed class SigmaTable(BetaSchedule betas)
         return _sigmas[below] + (timestep - below) * (_sigmas[above] - _sigmas[below]);
     }
 
-    /// <summary>The timestep of a level, linear in its logarithm between whole timesteps.</summary>
+    /// <summary>
+    /// The timestep of a level, linear in its logarithm between whole timesteps. In single precision: the level of a whole timestep must give
+    /// that timestep, since some samplers round down.
+    /// </summary>
     public double TimestepOf(double sigma)
     {
-        var log = Math.Log(Math.Max(sigma, 1e-10));
+        var log = (float)Math.Log(Math.Max(sigma, 1e-10));
         var below = Math.Clamp(Array.FindLastIndex(_logs, value => value <= log), 0, _logs.Length - 2);
         var weight = Math.Clamp((_logs[below] - log) / (_logs[below] - _logs[below + 1]), 0, 1);
-        return (1 - weight) * below + weight * (below + 1);
+        return (double)(1 - weight) * below + (double)weight * (below + 1);
     }
 
     /// <summary>Number of timesteps whose log-SNR λ = −ln σ is below a limit.</summary>
@@ -151,5 +155,6 @@ internal static class SigmaSpacing
         return Math.Pow(x, a) * sum;
     }
 
-    private static double[] Ramp(int count) => [.. Enumerable.Range(0, count).Select(i => i == count - 1 && i > 0 ? 1 : (double)i / Math.Max(count - 1, 1))];
+    // 0 … 1, both included
+    private static double[] Ramp(int count) => [.. Enumerable.Range(0, count).Select(i => (double)i / Math.Max(count - 1, 1))];
 }

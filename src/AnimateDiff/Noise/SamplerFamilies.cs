@@ -10,20 +10,32 @@ internal abstract class AlphaBarScheduler : Scheduler
         _finalAlphaBar = Options.SetAlphaToOne ? 1 : Betas.AlphasCumprod[0];
         if (Options.PredictionType == PredictionType.Epsilon && AlphaBar((int)timesteps[0]) == 0)
         {
-            throw new RequestException(
-                $"Option rescale_betas_zero_snr of the {Info.Name} scheduler leaves no signal at timestep {timesteps[0]}, where predicted noise says nothing; expected prediction_type v_prediction or sample, or timestep_spacing leading.");
+            throw SchedulerSettings.Refused(
+                Info, "rescale_betas_zero_snr", "true",
+                $"prediction_type v_prediction or sample, as predicted noise says nothing at timestep {timesteps[0]}, where no signal is left");
         }
     }
 
     /// <summary>ᾱ of a timestep; below the first one, that of the finished sample.</summary>
     protected double AlphaBar(int timestep) => timestep >= 0 ? Betas.AlphasCumprod[timestep] : _finalAlphaBar;
 
+    /// <summary>The clean sample the model's output stands for where ᾱ is <paramref name="alphaBar"/>.</summary>
+    protected Tensor Original(Tensor output, Tensor sample, double alphaBar)
+    {
+        var (signal, noise) = (Math.Sqrt(alphaBar), Math.Sqrt(1 - alphaBar));
+        return ModelPrediction.Limit(ModelPrediction.Original(Options.PredictionType, output, sample, signal, noise), Options);
+    }
+
+    /// <summary>The noise it stands for.</summary>
+    protected Tensor Noise(Tensor output, Tensor sample, double alphaBar)
+        => ModelPrediction.Noise(Options.PredictionType, output, sample, Math.Sqrt(alphaBar), Math.Sqrt(1 - alphaBar));
+
     internal override (double Signal, double Noise) LevelAt(int index) => LevelOf(Timesteps[index]);
 
     private protected override (double Signal, double Noise) LevelOf(double timestep)
     {
         if (timestep < 0 || timestep >= Betas.Count || timestep != Math.Floor(timestep))
-            throw new ArgumentException($"{timestep} is no training timestep; expected a whole number from 0 to {Betas.Count - 1}.", nameof(timestep));
+            throw new ArgumentException($"{timestep} is no training timestep; expected a whole one, 0 to {Betas.Count - 1}.", nameof(timestep));
         return (Math.Sqrt(AlphaBar((int)timestep)), Math.Sqrt(1 - AlphaBar((int)timestep)));
     }
 }

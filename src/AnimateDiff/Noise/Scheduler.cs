@@ -104,12 +104,12 @@ public abstract class Scheduler
     /// <summary>Clean latents brought to the noise levels of timesteps, as this sampler scales them.</summary>
     /// <param name="original">Clean latents, <c>[B, …]</c>.</param>
     /// <param name="noise">Unit noise of the same shape.</param>
-    /// <param name="timesteps">One per batch entry: of <see cref="Timesteps"/>, or for samplers without <see cref="Sigmas"/> any training timestep.</param>
+    /// <param name="timesteps">One per batch entry, of <see cref="Timesteps"/>; without <see cref="Sigmas"/> any training timestep.</param>
     /// <returns>Noisy latents of the shape and type of <paramref name="original"/>.</returns>
     public Tensor AddNoise(Tensor original, Tensor noise, IReadOnlyList<double> timesteps)
     {
         if (timesteps.Count != original.shape[0])
-            throw new ArgumentException($"{timesteps.Count} timesteps for a batch of {original.shape[0]}; give one for each entry.", nameof(timesteps));
+            throw new ArgumentException($"{timesteps.Count} timesteps for a batch of {original.shape[0]}; expected one each.", nameof(timesteps));
         using var scope = NewDisposeScope();
         var levels = timesteps.Select(LevelOf).ToArray();
         var shape = new long[original.dim()];
@@ -120,14 +120,14 @@ public abstract class Scheduler
         return (Column(level => level.Signal) * original + Column(level => level.Noise) * noise).to(original.dtype).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Where a run starts that changes given latents rather than begins from noise: the first index to pass to <see cref="SchedulerRun.Step"/>.</summary>
+    /// <summary>The index a run starts at that changes given latents rather than begins from noise.</summary>
     /// <param name="strength">Share of the steps to run, above 0 up to 1.</param>
     /// <exception cref="RequestException">The strength is out of range, or so small that no step is left.</exception>
     public int StartIndex(double strength)
     {
         var steps = Math.Min((int)(Steps * strength), Steps);
         if (strength is not (> 0 and <= 1) || steps < 1)
-            throw new RequestException($"A strength of {strength} leaves none of the {Steps} steps; expected a number above {1.0 / Steps:0.###}, at most 1.");
+            throw new RequestException($"A strength of {strength} leaves none of the {Steps} steps; expected 1/{Steps} to 1.");
         return EntryOfStep(Steps - steps);
     }
 
@@ -158,7 +158,10 @@ public abstract class Scheduler
             options = SchedulerSettings.Set(info, options, name, value);
         SchedulerSettings.Check(info, options);
         if (steps < 1 || steps > options.NumTrainTimesteps)
-            throw new RequestException($"The {info.Name} scheduler cannot run {steps} steps; expected 1 to {options.NumTrainTimesteps}, the number of training timesteps.");
+        {
+            throw new RequestException(
+                $"The {info.Name} scheduler cannot run {steps} steps; expected 1 to {options.NumTrainTimesteps}, the number of training timesteps.");
+        }
         return info.Build(new SchedulerSetup(info, options, steps));
     }
 }

@@ -30,5 +30,6 @@ internal static class SchedulerCatalog
     public static SchedulerInfo OfClass(string diffusersClass)
         => All.FirstOrDefault(info => info.DiffusersClass == diffusersClass)
             ?? throw new RequestException(
-                $"The scheduler configuration asks for diffusers' {diffusersClass}, which is not supported; choose one of {string.Join(", ", All.Select(info => info.Name))}.");
+                $"The scheduler configuration asks for diffusers' {diffusersClass}, which is not supported; "
+                + $"choose one of {string.Join(", ", All.Select(info => info.Name))}.");
 }

@@ -16,12 +16,13 @@ public abstract class SchedulerRun : IDisposable
     /// <returns>The next sample in the type of <paramref name="sample"/>; computed in single precision.</returns>
     public Tensor Step(Tensor modelOutput, int index, Tensor sample, Generator? generator = null)
     {
-        if (index < 0 || index >= _scheduler.Timesteps.Count)
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"The run has evaluations 0 to {_scheduler.Timesteps.Count - 1}.");
-        if (_next is { } expected ? index != expected : !Enumerable.Range(0, _scheduler.Steps).Any(step => _scheduler.EntryOfStep(step) == index))
-            throw new ArgumentException($"Evaluation {index} cannot come now; {(_next is null ? "a run starts at the first evaluation of a step" : $"the next one is {_next}")}.", nameof(index));
+        CheckOrder(index);
         if (!modelOutput.shape.SequenceEqual(sample.shape))
-            throw new ArgumentException($"The model's output is [{string.Join(", ", modelOutput.shape)}]; expected the sample's shape, [{string.Join(", ", sample.shape)}].", nameof(modelOutput));
+        {
+            throw new ArgumentException(
+                $"The model's output is [{string.Join(", ", modelOutput.shape)}]; expected the sample's shape, [{string.Join(", ", sample.shape)}].",
+                nameof(modelOutput));
+        }
         using var scope = NewDisposeScope();
         var next = Advance(modelOutput.to(ScalarType.Float32), index, sample.to(ScalarType.Float32), generator).to(sample.dtype);
         _next = index + 1;
@@ -31,14 +32,25 @@ public abstract class SchedulerRun : IDisposable
     /// <inheritdoc/>
     public virtual void Dispose() => GC.SuppressFinalize(this);
 
-    /// <summary>The sampler's step in single precision; may leave tensors to the caller's scope.</summary>
+    private void CheckOrder(int index)
+    {
+        if (index < 0 || index >= _scheduler.Timesteps.Count)
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"The run has evaluations 0 to {_scheduler.Timesteps.Count - 1}.");
+        if (_next is { } expected && index != expected)
+            throw new ArgumentException($"Evaluation {index} cannot come now; the next one is {expected}.", nameof(index));
+        if (_next is null && !Enumerable.Range(0, _scheduler.Steps).Any(step => _scheduler.EntryOfStep(step) == index))
+            throw new ArgumentException($"A run cannot start at evaluation {index}, in the middle of a step.", nameof(index));
+    }
+
+    /// <summary>The sampler's step in single precision, in a dispose scope of its own.</summary>
     private protected abstract Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator);
 }
 
 /// <summary>A run of a sampler that remembers nothing.</summary>
 internal sealed class MemorylessRun(Scheduler scheduler, Func<Tensor, int, Tensor, Generator?, Tensor> step) : SchedulerRun(scheduler)
 {
-    private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator) => step(output, index, sample, generator);
+    private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        => step(output, index, sample, generator);
 }
 
 /// <summary>The last few tensors of a run, newest first; they outlive the dispose scope of the step that made them.</summary>

@@ -11,9 +11,6 @@ internal static class SchedulerSettings
     private static readonly Dictionary<string, PropertyInfo> Properties =
         typeof(SchedulerOptions).GetProperties().ToDictionary(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name));
 
-    /// <summary>Whether this project knows the option at all, for whatever sampler.</summary>
-    public static bool Knows(string option) => Properties.ContainsKey(option);
-
     /// <summary>The options of a sampler as text, in the order it lists them.</summary>
     public static IReadOnlyDictionary<string, string> List(SchedulerInfo info, SchedulerOptions options)
         => info.Accepts.ToDictionary(name => name, name => Format(Properties[name].GetValue(options)));
@@ -25,7 +22,8 @@ internal static class SchedulerSettings
         if (!info.Accepts.Contains(name))
         {
             throw new RequestException(
-                $"The {info.Name} scheduler has no option '{name}' (given {name}={value}){UnsupportedOptions.Why(name)}; it has {string.Join(", ", info.Accepts)}.");
+                $"The {info.Name} scheduler has no option '{name}' (given {name}={value}){UnsupportedOptions.Why(name)}; "
+                + $"it has {string.Join(", ", info.Accepts)}.");
         }
         var property = Properties[name];
         var choices = Choices(property.PropertyType, info.Only.GetValueOrDefault(name));
@@ -93,7 +91,8 @@ internal static class SchedulerSettings
             return true;
         if (text.ToLowerInvariant() is "-inf" or "-infinity")
             return (value = double.NegativeInfinity) is not null;
-        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) && (value = number) is not null;
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            && double.IsFinite(number) && (value = number) is not null;
     }
 
     private static string Describe(Type type)
@@ -110,5 +109,6 @@ internal static class SchedulerSettings
     }
 
     private static string Spelling(Type type, string member)
-        => type.GetField(member)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member);
+        => type.GetField(member)!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name
+            ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(member);
 }

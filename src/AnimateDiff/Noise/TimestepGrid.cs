@@ -56,7 +56,8 @@ internal static class TimestepGrid
         if (grid[0] >= setup.Options.NumTrainTimesteps)
         {
             throw new RequestException(
-                $"{setup.Steps} steps with steps_offset = {setup.Options.StepsOffset} reach timestep {grid[0]}, past the last one, {setup.Options.NumTrainTimesteps - 1}; take fewer steps or another timestep_spacing.");
+                $"{setup.Steps} steps with steps_offset = {setup.Options.StepsOffset} reach timestep {grid[0]}; "
+                + $"expected at most {setup.Options.NumTrainTimesteps - 1}: take fewer steps or another timestep_spacing.");
         }
         return grid;
     }

@@ -87,8 +87,9 @@ public class SchedulerOptionsTests
     {
         const string json = """
             {
-              "_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085,
-              "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false
+              "_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "num_train_timesteps": 1000,
+              "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "trained_betas": null,
+              "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "clip_sample": false
             }
             """;
         var own = Scheduler.FromConfigJson(json, 6);
@@ -114,7 +115,9 @@ public class SchedulerOptionsTests
     [Fact]
     public void Infinity_and_another_classes_solver_names_are_read()
     {
-        const string json = """{ "_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "solver_type": "midpoint", "variance_type": null }""";
+        const string json = """
+            { "_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "solver_type": "midpoint", "variance_type": null }
+            """;
         Assert.Equal(double.NegativeInfinity, Scheduler.FromConfigJson(json, 5).Options.LambdaMinClipped);
         Assert.Equal(SolverType.Bh2, Scheduler.FromConfigJson(json, 5, "unipc").Options.SolverType);
     }

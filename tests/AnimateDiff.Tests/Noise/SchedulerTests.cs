@@ -191,7 +191,8 @@ public class SchedulerTests
     }
 
     private static IReadOnlyDictionary<string, string> Options(string settings)
-        => settings.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(setting => setting.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
+        => settings.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(setting => setting.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
 
     private static Tensor Random(int seed)
     {

@@ -75,7 +75,8 @@ public partial class SchedulerParityTests
     private static void AssertTimesteps(double[] expected, IReadOnlyList<double> actual)
     {
         Assert.Equal(expected.Length, actual.Count);
-        Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, pair.First == Math.Floor(pair.First) ? 0 : Tolerance));
+        foreach (var (wanted, found) in expected.Zip(actual))
+            Assert.Equal(wanted, found, wanted == Math.Floor(wanted) ? 0.0 : Tolerance);
     }
 
     // The case's configuration is read as a scheduler_config.json would be; Python's bare infinities included.
@@ -87,7 +88,8 @@ public partial class SchedulerParityTests
         var config = root.GetProperty("config").GetRawText();
         var eta = root.GetProperty("eta").GetDouble();
         var options = eta > 0 ? new Dictionary<string, string> { ["eta"] = $"{eta}" } : null;
-        return (Scheduler.FromConfigJson(config, root.GetProperty("steps").GetInt32(), scheduler, options), root.GetProperty("generator_seed").GetUInt64());
+        var sampler = Scheduler.FromConfigJson(config, root.GetProperty("steps").GetInt32(), scheduler, options);
+        return (sampler, root.GetProperty("generator_seed").GetUInt64());
     }
 
     [GeneratedRegex("-Infinity")]

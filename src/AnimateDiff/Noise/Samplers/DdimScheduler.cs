@@ -7,7 +7,11 @@ internal sealed class DdimScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         "ddim", "deterministic, the one AnimateDiff's authors use; η above 0 adds noise", "DDIMScheduler",
         setup => new DdimScheduler(setup))
     {
-        Accepts = [.. SchedulerInfo.Beta, .. SchedulerInfo.Spacing, "rescale_betas_zero_snr", "set_alpha_to_one", "eta", .. SchedulerInfo.Clip, .. SchedulerInfo.Threshold],
+        Accepts =
+        [
+            .. SchedulerInfo.Beta, .. SchedulerInfo.Spacing, "rescale_betas_zero_snr", "set_alpha_to_one", "eta", .. SchedulerInfo.Clip,
+            .. SchedulerInfo.Threshold,
+        ],
         // the official scripts' settings; diffusers' class has no offset and clips
         Options = new() { StepsOffset = 1 },
         AsInDiffusers = options => options with { BetaStart = 0.0001, BetaEnd = 0.02, StepsOffset = 0, ClipSample = true },
@@ -23,12 +27,10 @@ internal sealed class DdimScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         var alpha = AlphaBar(timestep);
         var previous = AlphaBar(timestep - Options.NumTrainTimesteps / Steps);
 
-        var original = ModelPrediction.Limit(ModelPrediction.Original(Options.PredictionType, output, sample, Math.Sqrt(alpha), Math.Sqrt(1 - alpha)), Options);
-        var noise = ModelPrediction.Noise(Options.PredictionType, output, sample, Math.Sqrt(alpha), Math.Sqrt(1 - alpha));
-
-        // eq. 12, with σ_t of eq. 16: "predicted x_0" + "direction pointing to x_t" + random noise
+        // eq. 12, with σ_t of eq. 16: predicted x_0, the direction back to x_t, and fresh noise
         var variance = Options.Eta * Options.Eta * (1 - previous) / (1 - alpha) * (1 - alpha / previous);
-        var next = Math.Sqrt(previous) * original + Math.Sqrt(Math.Max(1 - previous - variance, 0)) * noise;
+        var next = Math.Sqrt(previous) * Original(output, sample, alpha)
+            + Math.Sqrt(Math.Max(1 - previous - variance, 0)) * Noise(output, sample, alpha);
         return IsStochastic ? next + Math.Sqrt(variance) * ModelPrediction.DrawNoise(sample, generator) : next;
     }
 }

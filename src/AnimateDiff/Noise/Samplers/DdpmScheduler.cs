@@ -7,7 +7,11 @@ internal sealed class DdpmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         "ddpm", "the original stochastic sampler; needs many steps", "DDPMScheduler",
         setup => new DdpmScheduler(setup))
     {
-        Accepts = [.. SchedulerInfo.Beta, .. SchedulerInfo.Spacing, "rescale_betas_zero_snr", "variance_type", .. SchedulerInfo.Clip, .. SchedulerInfo.Threshold],
+        Accepts =
+        [
+            .. SchedulerInfo.Beta, .. SchedulerInfo.Spacing, "rescale_betas_zero_snr", "variance_type", .. SchedulerInfo.Clip,
+            .. SchedulerInfo.Threshold,
+        ],
         // clip_sample is false here though true in diffusers' class: clipping latents to ±1 spoils them
         AsInDiffusers = options => options with { BetaStart = 0.0001, BetaEnd = 0.02, ClipSample = true },
     };
@@ -25,9 +29,9 @@ internal sealed class DdpmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         var alpha = alphaBar / previousBar;
         var beta = 1 - alpha;
 
-        var original = ModelPrediction.Limit(ModelPrediction.Original(Options.PredictionType, output, sample, Math.Sqrt(alphaBar), Math.Sqrt(1 - alphaBar)), Options);
         // eq. 7: mean of q(x_{t−1} | x_t, x_0)
-        var mean = Math.Sqrt(previousBar) * beta / (1 - alphaBar) * original + Math.Sqrt(alpha) * (1 - previousBar) / (1 - alphaBar) * sample;
+        var mean = Math.Sqrt(previousBar) * beta / (1 - alphaBar) * Original(output, sample, alphaBar)
+            + Math.Sqrt(alpha) * (1 - previousBar) / (1 - alphaBar) * sample;
         if (timestep == 0)
             return mean;
         var posterior = Math.Max((1 - previousBar) / (1 - alphaBar) * beta, 1e-20);

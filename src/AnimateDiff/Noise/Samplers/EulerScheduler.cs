@@ -1,6 +1,8 @@
 namespace AnimateDiff.Noise.Samplers;
 
-/// <summary>Euler's method on the probability-flow ODE (Karras et al. 2022, algorithm 2 without churn and correction, https://arxiv.org/abs/2206.00364).</summary>
+/// <summary>
+/// Euler's method on the probability-flow ODE (Karras et al. 2022, https://arxiv.org/abs/2206.00364, algorithm 2 without churn and correction).
+/// </summary>
 internal sealed class EulerScheduler : SigmaScheduler
 {
     private EulerScheduler(SchedulerSetup setup, NoiseLevels levels) : base(setup, levels.Timesteps, levels.Sigmas) { }

@@ -1,6 +1,9 @@
 namespace AnimateDiff.Noise.Samplers;
 
-/// <summary>Heun's second-order method (Karras et al. 2022, algorithm 2 without churn, https://arxiv.org/abs/2206.00364): two evaluations per step, one in the last.</summary>
+/// <summary>
+/// Heun's second-order method (Karras et al. 2022, https://arxiv.org/abs/2206.00364, algorithm 2 without churn): two evaluations per step, one
+/// in the last.
+/// </summary>
 internal sealed class HeunScheduler : SigmaScheduler
 {
     // step k is evaluated at σ_k (entry 2k) and at σ_{k+1} (entry 2k+1): t_0, t_1, t_1, t_2, t_2, …

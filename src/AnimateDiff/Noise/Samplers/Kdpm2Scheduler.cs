@@ -12,7 +12,7 @@ internal sealed class Kdpm2Scheduler : SigmaScheduler
     private Kdpm2Scheduler(SchedulerSetup setup, NoiseLevels levels)
         : base(
             setup,
-            Interleave(levels.Timesteps, Midpoints(levels).Select(sigma => (double)(float)new SigmaTable(setup.Betas).TimestepOf(sigma))),
+            Interleave(levels.Timesteps, TimestepsOf(setup.Betas, Midpoints(levels))),
             [levels.Sigmas[0], .. levels.Sigmas[1..].SelectMany(sigma => new[] { sigma, sigma }), levels.Sigmas[^1]])
         => _levels = Interleave(levels.Sigmas[..^1], Midpoints(levels));
 
@@ -40,6 +40,12 @@ internal sealed class Kdpm2Scheduler : SigmaScheduler
 
     private static IEnumerable<double> Midpoints(NoiseLevels levels)
         => levels.Sigmas[..^1].Zip(levels.Sigmas[1..^1], (from, to) => (double)(float)Math.Exp((Math.Log(from) + Math.Log(to)) / 2));
+
+    private static IEnumerable<double> TimestepsOf(BetaSchedule betas, IEnumerable<double> sigmas)
+    {
+        var table = new SigmaTable(betas);
+        return sigmas.Select(sigma => (double)(float)table.TimestepOf(sigma));
+    }
 
     private static double[] Interleave(double[] steps, IEnumerable<double> midpoints)
         => [steps[0], .. midpoints.Zip(steps[1..]).SelectMany(pair => new[] { pair.First, pair.Second })];

@@ -1,6 +1,6 @@
 namespace AnimateDiff.Noise.Samplers;
 
-/// <summary>Multistep sampling of latent consistency models (Luo et al. 2023, https://arxiv.org/abs/2310.04378), for AnimateLCM and LCM-LoRA.</summary>
+/// <summary>Multistep sampling of latent consistency models (Luo et al. 2023, https://arxiv.org/abs/2310.04378).</summary>
 internal sealed class LcmScheduler(SchedulerSetup setup) : AlphaBarScheduler(setup, Schedule(setup))
 {
     // σ_data of the boundary condition, for latents as for images
@@ -10,7 +10,11 @@ internal sealed class LcmScheduler(SchedulerSetup setup) : AlphaBarScheduler(set
         "lcm", "4 to 8 steps, with AnimateLCM or an LCM LoRA only", "LCMScheduler",
         setup => new LcmScheduler(setup))
     {
-        Accepts = [.. SchedulerInfo.Beta, "rescale_betas_zero_snr", "original_inference_steps", "timestep_scaling", .. SchedulerInfo.Clip, .. SchedulerInfo.Threshold],
+        Accepts =
+        [
+            .. SchedulerInfo.Beta, "rescale_betas_zero_snr", "original_inference_steps", "timestep_scaling", .. SchedulerInfo.Clip,
+            .. SchedulerInfo.Threshold,
+        ],
         AsInDiffusers = options => options with { BetaSchedule = BetaShape.ScaledLinear },
     };
 
@@ -21,12 +25,10 @@ internal sealed class LcmScheduler(SchedulerSetup setup) : AlphaBarScheduler(set
     private Tensor Step(Tensor output, int index, Tensor sample, Generator? generator)
     {
         var alphaBar = AlphaBar((int)Timesteps[index]);
-        var original = ModelPrediction.Limit(ModelPrediction.Original(Options.PredictionType, output, sample, Math.Sqrt(alphaBar), Math.Sqrt(1 - alphaBar)), Options);
-
         // the consistency function f = c_skip·x + c_out·x_0, which is the identity at t = 0 (eq. 9 and appendix)
         var scaled = Timesteps[index] * Options.TimestepScaling;
         var skip = DataSigma * DataSigma / (scaled * scaled + DataSigma * DataSigma);
-        var denoised = scaled / Math.Sqrt(scaled * scaled + DataSigma * DataSigma) * original + skip * sample;
+        var denoised = scaled / Math.Sqrt(scaled * scaled + DataSigma * DataSigma) * Original(output, sample, alphaBar) + skip * sample;
         if (index == Timesteps.Count - 1)
             return denoised;
 
@@ -42,7 +44,7 @@ internal sealed class LcmScheduler(SchedulerSetup setup) : AlphaBarScheduler(set
         if (steps > original)
         {
             throw new RequestException(
-                $"The lcm scheduler cannot run {steps} steps with original_inference_steps = {original}; expected at most that many, or the option raised.");
+                $"The lcm scheduler cannot run {steps} steps with original_inference_steps = {original}; expected at most that many steps.");
         }
         var stride = setup.Options.NumTrainTimesteps / original;
         var spread = (double)original / steps;

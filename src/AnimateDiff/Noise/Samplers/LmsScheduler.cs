@@ -17,7 +17,8 @@ internal sealed class LmsScheduler : SigmaScheduler
 
     public override SchedulerRun Start() => new Run(this);
 
-    // ∫ of the Lagrange polynomial that is 1 at σ_{i−k} and 0 at the other nodes, from σ_i to σ_{i+1}. Two-point Gauss-Legendre is exact to degree 3.
+    // ∫ of the Lagrange polynomial that is 1 at σ_{i−k} and 0 at the other nodes, from σ_i to σ_{i+1}; two-point Gauss-Legendre is exact to
+    // its degree, at most 3.
     private double Coefficient(int order, int i, int k)
     {
         double Lagrange(double sigma) => Enumerable.Range(0, order).Where(j => j != k)

@@ -47,7 +47,8 @@ internal sealed class PndmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         if (steps.Length <= PrkSteps)
         {
             throw new RequestException(
-                $"The pndm scheduler cannot run {setup.Steps} steps with skip_prk_steps = false, whose start alone takes {PrkSteps}; expected at least {PrkSteps + 1}, or true.");
+                $"The pndm scheduler cannot run {setup.Steps} steps with skip_prk_steps = false, whose start alone takes {PrkSteps}; "
+                + $"expected at least {PrkSteps + 1} steps, or true.");
         }
         // a Runge-Kutta step evaluates at its start, twice half way, and at its end
         var half = setup.Options.NumTrainTimesteps / setup.Steps / 2;

@@ -9,7 +9,10 @@ internal sealed class UniPcScheduler : LogSnrScheduler
     private UniPcScheduler(SchedulerSetup setup, NoiseLevels levels) : base(setup, levels)
     {
         if (Options is { LowerOrderFinal: false, FinalSigmasType: FinalSigmas.Zero, SolverOrder: > 1 })
-            throw SchedulerSettings.Refused(Info, "lower_order_final", "false", "true, or final_sigmas_type = sigma_min, as only the first order reaches zero noise");
+        {
+            throw SchedulerSettings.Refused(
+                Info, "lower_order_final", "false", "true, or final_sigmas_type = sigma_min, as only the first order reaches zero noise");
+        }
     }
 
     public static SchedulerInfo Entry { get; } = new(
