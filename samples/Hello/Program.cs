@@ -19,6 +19,6 @@ Console.CancelKeyPress += (_, pressed) =>
 var progress = new Progress<GenerationProgress>(step => Console.Error.WriteLine($"{step.Stage} {step.Done}/{step.Total}"));
 using var pipeline = await AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = baseModel, Motion = motionModule }, progress, cancellation.Token);
 var generated = await pipeline.GenerateAsync(new GenerationRequest(prompt) { Seed = 42, Steps = 25 }, progress, cancellation.Token);
-await VideoWriter.WriteAsync(output, generated.Videos[0], fps: 8, generated.Recipe.ToJson(), cancellation.Token);
+await VideoWriter.WriteAsync(output, generated.Videos[0], fps: 8, generated.Recipe.ToJson(), cancellationToken: cancellation.Token);
 Console.WriteLine(output);
 return 0;

@@ -8,7 +8,7 @@ internal static class Generation
 {
     public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string output, CancellationToken cancellationToken, Recipe? expected = null)
     {
-        VideoWriter.CheckPath(output);                                      // before minutes of work, not after
+        VideoWriter.Check(output);                                      // before minutes of work, not after
         options = await HubFiles.ResolveAsync(options, cancellationToken);
         using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(options, progress, cancellationToken));
         foreach (var note in pipeline.Notes)
@@ -23,7 +23,7 @@ internal static class Generation
             foreach (var warning in generation.Warnings)
                 Console.Error.WriteLine($"warning: {warning}");
             var path = Numbered(output, index, requests.Count);
-            await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (generation.Recipe with { Fps = fps }).ToJson(), cancellationToken);
+            await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (generation.Recipe with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
             Console.WriteLine(path);
         }
     }

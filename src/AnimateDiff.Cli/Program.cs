@@ -13,7 +13,7 @@ var parsed = root.Parse(args);
 if (parsed.Action is ParseErrorAction wrong)
 {
     wrong.ShowHelp = false;
-    await wrong.InvokeAsync(parsed);
+    wrong.Invoke(parsed);
     return ExitCodes.WrongArguments;
 }
 

@@ -17,6 +17,8 @@ public sealed record Generated(IReadOnlyList<VideoFrames> Videos, Recipe Recipe,
 /// </summary>
 public sealed class AnimateDiffPipeline : IDisposable
 {
+    private const int PixelsDecodedAtOnce = 512 * 512;
+
     private readonly TorchWorker _worker;
     private readonly PipelineParts _parts;
 
@@ -31,12 +33,16 @@ public sealed class AnimateDiffPipeline : IDisposable
     /// <param name="cancellationToken">Stops after the part being read.</param>
     /// <exception cref="RequestException">An option is wrong, or two do not go together.</exception>
     /// <exception cref="FileException">A file is missing, damaged, or not what it was given as.</exception>
-    public static async Task<AnimateDiffPipeline> LoadAsync(PipelineOptions options, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    public static Task<AnimateDiffPipeline> LoadAsync(PipelineOptions options, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        LoadAsync(options, tokenizer: null, progress, cancellationToken);
+
+    internal static async Task<AnimateDiffPipeline> LoadAsync(
+        PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var worker = new TorchWorker();
         try
         {
-            return new AnimateDiffPipeline(worker, await worker.RunAsync(() => PipelineParts.Load(options, progress, cancellationToken), cancellationToken));
+            return new AnimateDiffPipeline(worker, await worker.RunAsync(() => PipelineParts.Load(options, tokenizer, progress, cancellationToken), cancellationToken));
         }
         catch
         {
@@ -72,41 +78,47 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.Dispose();
     }
 
-    private IReadOnlyList<VideoFrames> Run(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
+        _parts.Apply(request);
         using var run = NewDisposeScope();
-        _parts.Apply(request.Adapters);
         using var _ = inference_mode();
-        using var latents = Denoise(request, size, scheduler, warnings, progress, cancellationToken);
-        return Decode(latents, size, request.DecodeChunk, progress, cancellationToken);
+        var latents = Denoise(request, size, scheduler, warnings, progress, cancellationToken);
+        VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames))];
+        Decode(latents, size, request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        return [.. videos.Select(video => video.Build())];
     }
 
     /// <summary>The latents of a request's clips, [B, 4, F, h, w].</summary>
-    internal Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    private Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
 
-        // 1. prompts → embeddings, [2·B, L, D] with guidance: the negative half first, as the references stack them
+        // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance: the negative half first, as the references stack them
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         var guided = request.GuidanceScale > 1;
-        var prompts = _parts.Prompts.Encode(request.Prompts, guided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
+        using var prompts = _parts.Prompts.Encode(request.Prompts, guided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
+        using var text = _parts.UNet.Prepare(guided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
         warnings.AddRange(prompts.Warnings);
-        using var context = _parts.UNet.PrepareContext(guided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
         // 2. seed → noise
-        using var generator = InitialLatents.CreateGenerator(request.Seed);
-        var latents = InitialLatents.Draw(size.Clips, size.Frames, size.Height, size.Width, generator, scheduler.InitNoiseSigma);
+        var pixels = _parts.Vae.Config.PixelsPerLatent;
+        using var generator = InitialLatents.Seeded(request.Seed);
+        var latents = InitialLatents.Draw(generator, size.Clips, size.Frames, size.Height / pixels, size.Width / pixels, scheduler.InitNoiseSigma, _parts.Device);
 
         // 3. noise → latents
-        _parts.UNet.Semantics = request.Semantics;
         using var sampler = scheduler.Start();
         for (var i = 0; i < scheduler.Timesteps.Count; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             progress?.Report(new(GenerationStage.Denoise, i, scheduler.Timesteps.Count));
             using var step = NewDisposeScope();
-            var noise = PredictNoise(latents, scheduler, i, context, request.GuidanceScale, guided);
+            var input = scheduler.ScaleModelInput(latents, i);
+            var timestep = scheduler.TimestepTensor(i, guided ? 2 * size.Clips : size.Clips, _parts.Device);
+            var noise = guided
+                ? Guidance.Combine(_parts.UNet.call(cat([input, input]), timestep, text), request.GuidanceScale)
+                : _parts.UNet.call(input, timestep, text);
             var next = sampler.Step(noise, i, latents, generator).MoveToOuterDisposeScope();
             latents.Dispose();
             latents = next;
@@ -115,30 +127,35 @@ public sealed class AnimateDiffPipeline : IDisposable
         return latents.MoveToOuterDisposeScope();
     }
 
-    private Tensor PredictNoise(Tensor latents, Scheduler scheduler, int index, TextContext context, double guidanceScale, bool guided)
+    /// <summary>Decodes clip after clip, a few frames at a time; each chunk goes to <paramref name="sink"/> as [n, 3, H, W] in −1…1.</summary>
+    private void Decode(Tensor latents, ClipSize size, int? chunk, Action<int, Tensor> sink, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
-        var input = scheduler.ScaleModelInput(latents, index);
-        var noise = _parts.Predict(guided ? cat([input, input]) : input, scheduler.Timesteps[index], context);
-        return guided ? Guidance.Combine(noise, guidanceScale) : noise;
+        var frames = chunk ?? Math.Max(1, PixelsDecodedAtOnce / (size.Height * size.Width));
+        var (done, total) = (0, size.Clips * size.Frames);
+        progress?.Report(new(GenerationStage.Decode, 0, total));
+        for (var clip = 0; clip < size.Clips; clip++)
+            _parts.Vae.DecodeFrames(latents.narrow(0, clip, 1), frames, (_, images) =>
+            {
+                sink(clip, images);
+                progress?.Report(new(GenerationStage.Decode, done += (int)images.shape[0], total));
+            }, cancellationToken);
     }
 
-    private IReadOnlyList<VideoFrames> Decode(Tensor latents, ClipSize size, int chunk, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>A request's final latents [B, 4, F, h, w] and its frames [B, F, 3, H, W] in 0…1 before they become bytes, the caller's to dispose; for comparing with references.</summary>
+    internal Task<(Tensor Latents, Tensor Frames)> GenerateTensorsAsync(GenerationRequest request, Scheduler scheduler) => _worker.RunAsync(() =>
     {
-        var videos = new VideoFrames[size.Clips];
-        for (var clip = 0; clip < size.Clips; clip++)
-        {
-            var builder = new VideoFramesBuilder(size.Frames, size.Height, size.Width);
-            foreach (var first in Enumerable.Range(0, (size.Frames + chunk - 1) / chunk).Select(index => index * chunk))
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                progress?.Report(new(GenerationStage.Decode, clip * size.Frames + first, size.Clips * size.Frames));
-                using var scope = NewDisposeScope();
-                var frames = latents[clip].narrow(1, first, Math.Min(chunk, size.Frames - first)).permute(1, 0, 2, 3);     // [4, F, h, w] → [n, 4, h, w]
-                builder.Add(_parts.DecodeFrames(frames));
-            }
-            videos[clip] = builder.Build();
-        }
-        progress?.Report(new(GenerationStage.Decode, size.Clips * size.Frames, size.Clips * size.Frames));
-        return videos;
-    }
+        var size = _parts.SizeOf(request);
+        _parts.Apply(request);
+        using var scope = NewDisposeScope();
+        using var _ = inference_mode();
+        var latents = Denoise(request, size, scheduler, [], null, CancellationToken.None);
+        var chunks = new List<Tensor>();
+        Decode(latents, size, null, (_, images) => chunks.Add((images / 2 + 0.5).clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
+        var frames = cat(chunks).unflatten(0, size.Clips, size.Frames);
+        chunks.ForEach(images => images.Dispose());
+        return (latents.DetachFromDisposeScope(), frames.DetachFromDisposeScope());
+    });
+
+    /// <summary>Number of tensors alive on the pipeline's thread.</summary>
+    internal Task<long> LiveTensorsAsync() => _worker.RunAsync(() => DisposeScopeManager.Statistics.ThreadTotalLiveCount);
 }

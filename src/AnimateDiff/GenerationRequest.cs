@@ -74,6 +74,18 @@ public sealed record GenerationRequest
     /// <summary>Adapters in place for this request, in any order; they are removed again by a request without them.</summary>
     public IReadOnlyList<Adapter> Adapters { get; init; } = [];
 
-    /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory.</summary>
-    public int DecodeChunk { get; init; } = 2;
+    /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 512×512.</summary>
+    public int? DecodeChunk { get; init; }
+
+    internal void Validate()
+    {
+        if (Prompts.Count == 0)
+            throw new RequestException("There is no prompt: give at least one.");
+        if (NegativePrompts.Count != 1 && NegativePrompts.Count != Prompts.Count)
+            throw new RequestException($"{NegativePrompts.Count} negative prompts do not pair with {Prompts.Count} prompts: give one for all, or one each.");
+        if (!double.IsFinite(GuidanceScale) || GuidanceScale < 0)
+            throw new RequestException($"A guidance scale of {GuidanceScale} is not possible: expected 0 or more, usually 1 to 15.");
+        if (DecodeChunk is < 1)
+            throw new RequestException($"The VAE cannot decode {DecodeChunk} frames at once: expected 1 or more.");
+    }
 }

@@ -72,6 +72,8 @@ public sealed record Recipe
     public string? Tokenizer { get; init; }
     /// <summary>The VAE, as it was given.</summary>
     public string? Vae { get; init; }
+    /// <summary>See <see cref="PipelineOptions.ResnetNormAcrossFrames"/>.</summary>
+    public bool? ResnetNormAcrossFrames { get; init; }
     /// <summary>Adapters in place.</summary>
     public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
@@ -135,6 +137,7 @@ public sealed record Recipe
         Motion = Motion,
         Tokenizer = Tokenizer,
         Vae = Vae,
+        ResnetNormAcrossFrames = ResnetNormAcrossFrames,
         Embeddings = Embeddings,
         DType = PipelineOptions.ParseDType(Dtype),
         Device = Device,

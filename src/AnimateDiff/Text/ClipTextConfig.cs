@@ -21,13 +21,15 @@ internal sealed record ClipTextConfig
     public int PooledTokenId => EosTokenId == 2 ? VocabSize - 1 : EosTokenId;
 
     /// <exception cref="FileException">The file is missing, damaged or describes a model that this one cannot be.</exception>
-    public static ClipTextConfig Read(string path)
+    public static ClipTextConfig Read(string path) => File.Exists(path) ? Parse(File.ReadAllText(path), path)
+        : throw new FileException(path, $"{path} does not exist; it describes the text encoder and belongs beside its weights.");
+
+    /// <exception cref="FileException">The text is damaged or describes a model that this one cannot be.</exception>
+    public static ClipTextConfig Parse(string json, string path)
     {
-        if (!File.Exists(path))
-            throw new FileException(path, $"{path} does not exist; it describes the text encoder and belongs beside its weights.");
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(json);
             var root = document.RootElement.TryGetProperty("text_config", out var nested) ? nested : document.RootElement;   // of a whole CLIP model
             var config = root.Deserialize<ClipTextConfig>(Json) ?? throw new JsonException("it is null");
             return config.Problem() is { } problem ? throw new FileException(path, $"{path} describes no CLIP text model that can be built: {problem}.") : config;

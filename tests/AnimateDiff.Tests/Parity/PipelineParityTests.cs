@@ -19,12 +19,13 @@ public class PipelineParityTests
     {
         using var reference = Goldens.Case(name);
         using var scope = NewDisposeScope();
-        var settings = JsonDocument.Parse(Goldens.CaseJson(name)).RootElement;
+        var settings = JsonDocument.Parse(Goldens.CaseJson(name).Replace("-Infinity", "\"-Infinity\"")).RootElement;   // Python writes it bare
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models(settings), RecordedTokenizer.Load());
 
         var (latents, videos) = await pipeline.GenerateTensorsAsync(Request(settings), Sampler(settings));
 
-        Assert.InRange(Goldens.Difference(latents, reference["latents"].Read()), 0, 1e-3);
+        var final = reference["latents"].Read();
+        Assert.InRange(Goldens.Difference(latents, final) / final.std().item<float>(), 0, 1e-3);
         var expected = reference["frames"].Read();                                              // [B, F, 3, H, W] in 0…1
         Assert.InRange(Goldens.Difference(videos, expected), 0, 1e-3);
         var (actual8, expected8) = ((videos * 255).round().to(ScalarType.Byte), (expected * 255).round().to(ScalarType.Byte));
@@ -54,7 +55,7 @@ public class PipelineParityTests
     private static PipelineOptions Models(JsonElement settings) => new()
     {
         Base = Goldens.Model("nano-sd15"),
-        Motion = Goldens.Model(settings.GetProperty("motion").GetString() switch { "v1" => "motion-v1.ckpt", "v2" => "motion-v2.safetensors", _ => "motion-v3.ckpt" }),
+        Motion = Goldens.Model($"motion-{settings.GetProperty("motion").GetString()}-diffusers"),
     };
 
     private static GenerationRequest Request(JsonElement settings)
@@ -90,7 +91,7 @@ public class PipelineParityTests
         var config = new Dictionary<string, object?> { ["_class_name"] = scheduler.GetProperty("class").GetString() };
         foreach (var option in scheduler.EnumerateObject().Where(option => option.Name != "class"))
             config[option.Name] = option.Value;
-        return Scheduler.FromConfigJson(JsonSerializer.Serialize(config, new JsonSerializerOptions { NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals }),
+        return Scheduler.FromConfigJson(JsonSerializer.Serialize(config),
             settings.GetProperty("call").GetProperty("num_inference_steps").GetInt32());
     }
 }

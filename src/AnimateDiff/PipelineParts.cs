@@ -1,0 +1,179 @@
+using AnimateDiff.Denoising;
+using AnimateDiff.Lora;
+using AnimateDiff.Noise;
+using AnimateDiff.Text;
+using AnimateDiff.Vae;
+using AnimateDiff.Weights;
+
+namespace AnimateDiff;
+
+/// <summary>The size of a request's clips, as it will be computed.</summary>
+/// <param name="Clips">B, number of clips.</param>
+/// <param name="Frames">F, frames of each.</param>
+/// <param name="Height">Height in pixels.</param>
+/// <param name="Width">Width in pixels.</param>
+internal readonly record struct ClipSize(int Clips, int Frames, int Height, int Width);
+
+/// <summary>The models of a pipeline and what is known of their files. Everything but <see cref="SizeOf"/> and <see cref="RecipeOfAsync"/> belongs to the pipeline's thread.</summary>
+internal sealed class PipelineParts : IDisposable
+{
+    private const int DefaultFrames = 16;
+
+    private readonly PipelineOptions _options;
+    private readonly ModelKind? _motion;
+    private readonly ClipTextModel _textModel;
+    private readonly IReadOnlyList<TextualInversion> _inversions;
+    private readonly LoraStack _loras;
+    private readonly AdapterFiles _adapters;
+    private readonly Task<RecipeFile[]> _files;
+
+    private PipelineParts(PipelineOptions options, ModelKind baseModel, ModelKind? motion, UNetMotionModel unet, AutoencoderKL vae, ClipTextModel textModel,
+        PromptEncoder prompts, IReadOnlyList<TextualInversion> inversions, IEnumerable<string> files)
+    {
+        (_options, _motion, _textModel, _inversions) = (options, motion, textModel, inversions);
+        (UNet, Vae, Prompts) = (unet, vae, prompts);
+        _loras = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = unet, ["text_encoder"] = textModel });
+        _adapters = new AdapterFiles(baseModel, motion, options.Force);
+        _files = Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
+    }
+
+    public UNetMotionModel UNet { get; }
+
+    public AutoencoderKL Vae { get; }
+
+    public PromptEncoder Prompts { get; }
+
+    public Device Device => new(_options.Device);
+
+    /// <summary>What was loaded, in sentences.</summary>
+    public IReadOnlyList<string> Notes => _motion is null ? [] : [_motion.Sentence, .. _motion.Warnings];
+
+    /// <summary>Reads everything. Models are made without weights and take over the files' tensors, one at a time.</summary>
+    public static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        options.Validate();
+        if (options.Threads is { } threads)
+            set_num_threads(threads);
+        var (done, total) = (0, options.Motion is null ? 4 : 5);
+        void Next()
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            progress?.Report(new(GenerationStage.Load, done++, total));
+        }
+
+        Next();                                                                         // 1. what the files are, and whether they go together
+        using var files = BaseModelFiles.Open(options.Base);
+        using var vaeFiles = options.Vae is null ? null : VaeFiles.Open(options.Vae);
+        using var motionFiles = options.Motion is null ? null : MotionFiles.Open(options.Motion);
+        if (motionFiles is not null)
+            ModelPairing.CheckMotion(motionFiles.Path, motionFiles.Kind, files.Kind);
+        var device = new Device(options.Device);
+        void Fill(nn.Module module, StateDict weights, string name, Func<string, bool>? part = null)
+        {
+            ModuleWeights.Load(module, weights, name, options.DType, device, part);
+            module.eval();
+        }
+
+        Next();                                                                         // 2. prompts → embeddings
+        var tokenizerFolder = options.Tokenizer is { } given ? TokenizerFolder(given) : files.TokenizerFolder;
+        tokenizer ??= ClipTokenizer.Load(tokenizerFolder ?? throw new RequestException(
+            $"{options.Base} has no tokenizer of its own: pass --tokenizer with the folder of CLIP's vocab.json and merges.txt, such as the tokenizer/ of a Stable Diffusion 1.5 folder."));
+        var textModel = new ClipTextModel(ClipTextConfig.Parse(files.TextEncoderConfig, files.Path), META);
+        Fill(textModel, files.TextEncoder, "text encoder");
+        TextualInversion[] inversions = [.. options.Embeddings.Select(path =>
+        {
+            using var embedding = WeightFile.Open(path);
+            return TextualInversion.Read(embedding, textModel.Config.HiddenSize);
+        })];
+
+        Next();                                                                         // 3. the image layers
+        var unetConfig = UNetConfig.Parse(files.UNetConfig, files.Path);
+        var motionConfig = motionFiles is null ? null : MotionConfig.Parse(motionFiles.Config, motionFiles.Path);
+        var unet = new UNetMotionModel(unetConfig, motionConfig, META);
+        Fill(unet, files.UNet, "UNet", name => !UNetMotionModel.IsMotion(name));
+
+        if (motionFiles is not null)
+        {
+            Next();                                                                     // 4. the motion module
+            Fill(unet, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
+        }
+
+        Next();                                                                         // 5. latents → frames
+        var vae = new AutoencoderKL(VaeConfig.Parse(vaeFiles?.Config ?? files.VaeConfig, options.Vae ?? files.Path), META);
+        Fill(vae, vaeFiles?.Weights ?? files.Vae, "VAE");
+        progress?.Report(new(GenerationStage.Load, total, total));
+
+        return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel, inversions), inversions,
+            [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
+    }
+
+    /// <summary>The size of a request's clips, after checking that the models can make it.</summary>
+    public ClipSize SizeOf(GenerationRequest request)
+    {
+        request.Validate();
+        var longest = UNet.Motion?.MotionMaxSeqLength ?? 1;
+        var frames = request.Frames ?? Math.Min(DefaultFrames, longest);
+        if (frames < 1 || frames > longest)
+            throw new RequestException(UNet.Motion is null
+                ? $"{frames} frames need a motion module: pass one, or ask for one frame."
+                : $"{frames} frames are asked for; this motion module takes 1 to {longest}.");
+        var pixels = Vae.Config.PixelsPerLatent;
+        var (height, width) = (request.Height ?? UNet.Config.SampleSize * pixels, request.Width ?? UNet.Config.SampleSize * pixels);
+        if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
+            throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
+        return new ClipSize(request.Prompts.Count, frames, height, width);
+    }
+
+    /// <summary>Puts a request's adapters in place, and the norms of its semantics.</summary>
+    public void Apply(GenerationRequest request)
+    {
+        _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
+        UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
+        UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
+    }
+
+    /// <summary>Everything that makes a request again; waits for the hashes, which are computed in the background from the time of loading.</summary>
+    public async Task<Recipe> RecipeOfAsync(GenerationRequest request, ClipSize size, Scheduler scheduler) => new()
+    {
+        Prompts = request.Prompts,
+        NegativePrompts = request.NegativePrompts,
+        Seed = request.Seed,
+        Frames = size.Frames,
+        Width = size.Width,
+        Height = size.Height,
+        Steps = request.Steps,
+        GuidanceScale = request.GuidanceScale,
+        Scheduler = request.Scheduler,
+        SchedulerOptions = scheduler.Settings,
+        ClipSkip = request.ClipSkip,
+        Truncate = request.Truncate,
+        Semantics = request.Semantics,
+        Dtype = _options.DTypeName,
+        Device = _options.Device,
+        Base = _options.Base,
+        Motion = _options.Motion,
+        Tokenizer = _options.Tokenizer,
+        Vae = _options.Vae,
+        ResnetNormAcrossFrames = _options.ResnetNormAcrossFrames,
+        Embeddings = _options.Embeddings,
+        Adapters = await Task.WhenAll(request.Adapters.Select(async adapter => new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),
+        Files = await _files,
+    };
+
+    public void Dispose()
+    {
+        _loras.Dispose();
+        _adapters.Dispose();
+        UNet.Dispose();
+        Vae.Dispose();
+        _textModel.Dispose();
+        foreach (var inversion in _inversions)
+            inversion.Dispose();
+    }
+
+    /// <summary>A tokenizer's folder, also when a whole model's folder is given.</summary>
+    private static string TokenizerFolder(string folder) => Directory.Exists(Path.Combine(folder, "tokenizer")) ? Path.Combine(folder, "tokenizer") : folder;
+
+    private static IEnumerable<string> TokenizerFiles(string? folder) =>
+        folder is null ? [] : new[] { "vocab.json", "merges.txt", "tokenizer.json" }.Select(name => Path.Combine(folder, name)).Where(File.Exists);
+}
