@@ -1,0 +1,114 @@
+using AnimateDiff.Layers;
+using TorchSharp.Modules;
+
+namespace AnimateDiff.Denoising;
+
+/// <summary>
+/// The temporal transformer of AnimateDiff (Guo et al. 2023, arXiv 2307.04725, §4.2): every place of the image attends along the frames.
+/// </summary>
+internal sealed class MotionModule : nn.Module<Tensor, BlockContext, Tensor>
+{
+    private readonly GroupNorm norm;
+    private readonly Linear proj_in;
+    private readonly ModuleList<TemporalTransformerBlock> transformer_blocks;
+    private readonly Linear proj_out;
+
+    public MotionModule(long channels, MotionConfig config, Device? device = null) : base(nameof(MotionModule))
+    {
+        norm = Norms.GroupNorm(config.MotionNormNumGroups, channels, eps: 1e-6, device);
+        proj_in = nn.Linear(channels, channels, device: device);
+        transformer_blocks = new(new TemporalTransformerBlock(channels, config, device));
+        proj_out = nn.Linear(channels, channels, device: device);
+        RegisterComponents();
+    }
+
+    /// <summary>Makes the module the identity, as training starts: the output projection is zero.</summary>
+    public void ZeroInitialise()
+    {
+        nn.init.zeros_(proj_out.weight);
+        nn.init.zeros_(proj_out.bias!);
+    }
+
+    /// <param name="images">[B·F, C, H, W]</param>
+    /// <param name="context">Clips in the batch and what is normalised together.</param>
+    public override Tensor forward(Tensor images, BlockContext context)
+        => Forward(images, context.Clips, context.MotionSets);
+
+    /// <param name="images">[B·F, C, H, W]</param>
+    /// <param name="clips">B</param>
+    /// <param name="sets">B·F to normalise frames for themselves, B for statistics across the frames of a clip.</param>
+    public Tensor Forward(Tensor images, long clips, long sets)
+    {
+        using var scope = NewDisposeScope();
+        var (n, c, h, w) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3]);
+        var tokens = norm.Over(images, sets).Then(ImageTokens.ToTokens).Then(x => x.view(clips, n / clips, h * w, c)); // [B, F, H·W, C]
+        tokens = tokens.Then(proj_in.call);
+        foreach (var block in transformer_blocks)
+            tokens = tokens.Then(block.call);
+        return tokens.Then(proj_out.call).Then(x => x.ToImages(images)).Plus(images).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Two self-attentions along the frames, each told the positions of the frames, and a feed-forward layer.</summary>
+internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
+{
+    private readonly PositionEncoding pos_embed;
+    private readonly LayerNorm norm1;
+    private readonly Attention attn1;
+    private readonly LayerNorm norm2;
+    private readonly Attention attn2;
+    private readonly LayerNorm norm3;
+    private readonly FeedForward ff;
+
+    public TemporalTransformerBlock(long channels, MotionConfig config, Device? device = null) : base(nameof(TemporalTransformerBlock))
+    {
+        pos_embed = new(channels, config.MotionMaxSeqLength);
+        norm1 = nn.LayerNorm(channels, device: device);
+        attn1 = new(channels, config.MotionNumAttentionHeads, device: device);
+        norm2 = nn.LayerNorm(channels, device: device);
+        attn2 = new(channels, config.MotionNumAttentionHeads, device: device);
+        norm3 = nn.LayerNorm(channels, device: device);
+        ff = new(channels, device);
+        RegisterComponents();
+    }
+
+    /// <param name="tokens">[B, F, H·W, C]</param>
+    public override Tensor forward(Tensor tokens)
+    {
+        using var scope = NewDisposeScope();
+        var positions = pos_embed.call(tokens);
+        var hidden = norm1.call(tokens).Plus(positions).Then(x => attn1.call(x, null)).Plus(tokens);
+        hidden = norm2.call(hidden).Plus(positions).Then(x => attn2.call(x, null)).PlusResidual(hidden);
+        hidden = norm3.call(hidden).Then(ff.call).PlusResidual(hidden);
+        return hidden.MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>
+/// Sinusoids of the frame number (Vaswani et al. 2017, §3.5): sin in even channels, cos in odd ones, of f / 10000^(2i/C).
+/// A buffer, since checkpoints carry it; it is computed even where the weights are not (a module on the meta device).
+/// </summary>
+internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
+{
+    private Tensor pe;
+
+    public PositionEncoding(long channels, int frames) : base(nameof(PositionEncoding))
+    {
+        using var scope = NewDisposeScope();
+        var frequencies = (arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels)).exp();
+        var angles = arange(frames, ScalarType.Float32).unsqueeze(1) * frequencies;                          // [F, C/2]
+        pe = stack([angles.sin(), angles.cos()], dim: -1).view(1, frames, channels).DetachFromDisposeScope();
+        RegisterComponents();
+    }
+
+    /// <param name="tokens">[B, F, H·W, C]</param>
+    /// <returns>The positions of its frames, [F, 1, C], to be added to it.</returns>
+    public override Tensor forward(Tensor tokens)
+    {
+        var (frames, limit) = (tokens.shape[1], pe.shape[1]);
+        if (frames > limit)
+            throw new RequestException($"The clip has {frames} frames, but the motion module's position encoding reaches {limit}; ask for {limit} frames or fewer.");
+        using var scope = NewDisposeScope();
+        return pe[0].narrow(0, 0, frames).unsqueeze(1).to(tokens.dtype, tokens.device).MoveToOuterDisposeScope();
+    }
+}

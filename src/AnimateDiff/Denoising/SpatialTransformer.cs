@@ -1,0 +1,69 @@
+using AnimateDiff.Layers;
+using TorchSharp.Modules;
+
+namespace AnimateDiff.Denoising;
+
+/// <summary>Attention within each image, and from each image to the text (diffusers' <c>Transformer2DModel</c>).</summary>
+internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, Tensor>
+{
+    private readonly GroupNorm norm;
+    private readonly Conv2d proj_in;
+    private readonly ModuleList<SpatialTransformerBlock> transformer_blocks;
+    private readonly Conv2d proj_out;
+
+    public SpatialTransformer(long channels, UNetConfig config, Device? device = null) : base(nameof(SpatialTransformer))
+    {
+        norm = Norms.GroupNorm(config.NormNumGroups, channels, eps: 1e-6, device);
+        proj_in = nn.Conv2d(channels, channels, 1, device: device);
+        transformer_blocks = new(new SpatialTransformerBlock(channels, config, device));
+        proj_out = nn.Conv2d(channels, channels, 1, device: device);
+        RegisterComponents();
+    }
+
+    /// <param name="images">[B·F, C, H, W]</param>
+    /// <param name="text">Keys and values of the text.</param>
+    public override Tensor forward(Tensor images, TextContext text)
+    {
+        using var scope = NewDisposeScope();
+        var tokens = norm.Over(images, images.shape[0]).Then(proj_in.call).Then(ImageTokens.ToTokens);                        // [B·F, H·W, C]
+        foreach (var block in transformer_blocks)
+            tokens = tokens.Then(x => block.call(x, text));
+        return tokens.Then(x => x.ToImages(images)).Then(proj_out.call).Plus(images).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Self-attention, cross-attention and feed-forward layer, each normalised before and added to what it started from.</summary>
+internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, Tensor>
+{
+    private readonly LayerNorm norm1;
+    private readonly Attention attn1;
+    private readonly LayerNorm norm2;
+    private readonly Attention attn2;
+    private readonly LayerNorm norm3;
+    private readonly FeedForward ff;
+
+    /// <summary>The layer that attends to the text.</summary>
+    public Attention CrossAttention => attn2;
+
+    public SpatialTransformerBlock(long channels, UNetConfig config, Device? device = null) : base(nameof(SpatialTransformerBlock))
+    {
+        norm1 = nn.LayerNorm(channels, device: device);
+        attn1 = new(channels, config.Heads, device: device);
+        norm2 = nn.LayerNorm(channels, device: device);
+        attn2 = new(channels, config.Heads, config.CrossAttentionDim, device);
+        norm3 = nn.LayerNorm(channels, device: device);
+        ff = new(channels, device);
+        RegisterComponents();
+    }
+
+    /// <param name="tokens">[B·F, H·W, C]</param>
+    /// <param name="text">Keys and values of the text.</param>
+    public override Tensor forward(Tensor tokens, TextContext text)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = norm1.call(tokens).Then(x => attn1.call(x, null)).Plus(tokens);
+        hidden = norm2.call(hidden).Then(x => attn2.call(x, text.For(attn2))).PlusResidual(hidden);
+        hidden = norm3.call(hidden).Then(ff.call).PlusResidual(hidden);
+        return hidden.MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,25 @@
+using AnimateDiff.Layers;
+
+namespace AnimateDiff.Denoising;
+
+/// <summary>
+/// Keys and values of the text for every cross-attention of one UNet. They depend neither on the step nor on the frame, so a generation makes them once
+/// (<see cref="UNetMotionModel.Prepare"/>) and disposes them at its end. Make them anew when the weights of a cross-attention change.
+/// </summary>
+internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyValue> layers) : IDisposable
+{
+    /// <summary>Rows of the embeddings: one per clip, or one per frame.</summary>
+    public long Rows => rows;
+
+    /// <summary>Keys and values for one layer.</summary>
+    public KeyValue For(Attention layer) => layers[layer];
+
+    public void Dispose()
+    {
+        foreach (var (key, value) in layers.Values)
+        {
+            key.Dispose();
+            value.Dispose();
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using AnimateDiff.Layers;
+using TorchSharp.Modules;
+
+namespace AnimateDiff.Denoising;
+
+/// <summary>
+/// The image UNet of Stable Diffusion 1.x with motion modules after its resnets, or without them where there is no motion configuration.
+/// Frames are images of the batch, [B·F, C, H, W]; only the motion modules, and normalisations that are told to, take them apart again.
+/// The tensors of the motion modules are those with <c>motion_modules</c> in their name, so that image and motion files are loaded apart (<see cref="IsMotion"/>).
+/// </summary>
+internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, Tensor>
+{
+    private readonly Conv2d conv_in;
+    private readonly TimestepEmbedding time_embedding;
+    private readonly ModuleList<DownBlock> down_blocks;
+    private readonly MidBlock mid_block;
+    private readonly ModuleList<UpBlock> up_blocks;
+    private readonly GroupNorm conv_norm_out;
+    private readonly Conv2d conv_out;
+    private readonly Attention[] _crossAttentions;
+
+    /// <summary>Shape of the image layers.</summary>
+    public UNetConfig Config { get; }
+
+    /// <summary>Shape of the motion modules, or null.</summary>
+    public MotionConfig? Motion { get; }
+
+    /// <summary>Whether the motion modules normalise across frames; may change between calls (<see cref="MotionConfig.MotionNormAcrossFrames"/>).</summary>
+    public bool MotionNormAcrossFrames { get; set; }
+
+    /// <summary>Whether the resnets and the last normalisation do; may change between calls (<see cref="MotionConfig.ResnetNormAcrossFrames"/>).</summary>
+    public bool ResnetNormAcrossFrames { get; set; }
+
+    public UNetMotionModel(UNetConfig config, MotionConfig? motion = null, Device? device = null) : base(nameof(UNetMotionModel))
+    {
+        config.Validate();
+        motion?.ValidateFor(config);
+        (Config, Motion) = (config, motion);
+        (MotionNormAcrossFrames, ResnetNormAcrossFrames) = (motion?.MotionNormAcrossFrames ?? false, motion?.ResnetNormAcrossFrames ?? false);
+
+        var channels = config.BlockOutChannels;
+        var last = channels.Count - 1;
+        int Level(int level) => channels[Math.Clamp(level, 0, last)];
+        conv_in = nn.Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
+        time_embedding = new(config, device);
+        down_blocks = new([.. Enumerable.Range(0, channels.Count).Select(i =>
+            new DownBlock(Level(i - 1), Level(i), config.DownBlockTypes[i].StartsWith("CrossAttn"), downsample: i < last, config, motion, device))]);
+        mid_block = new(channels[last], config, motion, device);
+        up_blocks = new([.. Enumerable.Range(0, channels.Count).Select(i =>
+            new UpBlock(Level(last - i + 1), Level(last - i), Level(last - i - 1), config.UpBlockTypes[i].StartsWith("CrossAttn"), upsample: i < last, config, motion, device))]);
+        conv_norm_out = Norms.GroupNorm(config.NormNumGroups, channels[0], config.NormEps, device);
+        conv_out = nn.Conv2d(channels[0], config.OutChannels, 3, padding: 1, device: device);
+        RegisterComponents();
+        _crossAttentions = [.. modules().OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];
+    }
+
+    /// <summary>Whether a tensor of this name belongs to the motion modules.</summary>
+    public static bool IsMotion(string name) => name.Contains("motion_modules.");
+
+    /// <summary>Keys and values of the text for all layers, in the caller's dispose scope.</summary>
+    /// <param name="embeddings">[B, L, D], one row per clip, or [B·F, L, D], one row per frame.</param>
+    public TextContext Prepare(Tensor embeddings)
+    {
+        using var input = embeddings.to(conv_in.weight.dtype, conv_in.weight.device);
+        return new TextContext(embeddings.shape[0], _crossAttentions.ToDictionary(layer => layer, layer => layer.Project(input)));
+    }
+
+    /// <summary>One call for embeddings that are used once, as in training: gradients reach the text layers.</summary>
+    /// <param name="sample">[B, 4, F, h, w]</param>
+    /// <param name="timestep">[B]</param>
+    /// <param name="embeddings">[B, L, D] or [B·F, L, D]</param>
+    public Tensor Predict(Tensor sample, Tensor timestep, Tensor embeddings)
+    {
+        using var text = Prepare(embeddings);
+        return call(sample, timestep, text);
+    }
+
+    /// <param name="sample">Noisy latents, [B, 4, F, h, w].</param>
+    /// <param name="timestep">[B], or [1] for all clips.</param>
+    /// <param name="text">From <see cref="Prepare"/>, for B or B·F rows.</param>
+    /// <returns>The prediction in the sample's type, [B, 4, F, h, w].</returns>
+    public override Tensor forward(Tensor sample, Tensor timestep, TextContext text)
+    {
+        using var scope = NewDisposeScope();
+        var (clips, frames) = (sample.shape[0], sample.shape[2]);
+        var images = clips * frames;
+        if (text.Rows != clips && text.Rows != images)
+            throw new ArgumentException($"The text has {text.Rows} rows; {clips} clips of {frames} frames take {clips} or {images}.", nameof(text));
+
+        // 1. time
+        var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
+        var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images);
+
+        // 2. frames join the batch, channels last in memory
+        var hidden = sample.to(conv_in.weight.dtype).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().permute(0, 3, 1, 2).Then(conv_in.call);
+
+        // 3. down
+        var skips = new Stack<Tensor>();
+        skips.Push(hidden.alias());                                                                          // [B·F, C, h, w]
+        foreach (var block in down_blocks)
+            hidden = hidden.Then(x => block.call(x, context, skips));
+
+        // 4. mid
+        hidden = hidden.Then(x => mid_block.call(x, context));                                               // [B·F, C, h/8, w/8]
+
+        // 5. up
+        foreach (var block in up_blocks)
+            hidden = hidden.Then(x => block.call(x, context, skips));
+
+        // 6. out
+        hidden = hidden.Then(x => conv_norm_out.Over(x, context.ResnetSets)).Silu().Then(conv_out.call);     // [B·F, 4, h, w]
+        return hidden.unflatten(0, clips, frames).transpose(1, 2).to(sample.dtype).contiguous().MoveToOuterDisposeScope();
+    }
+}
