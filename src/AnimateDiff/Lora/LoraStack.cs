@@ -78,7 +78,7 @@ internal sealed class LoraStack(IReadOnlyDictionary<string, nn.Module> roots) : 
     {
         foreach (var (path, layer) in _adapted.Where(entry => where(entry.Key)).ToArray())
         {
-            using var same = WeightOf(path)!.copy_(layer.Original);
+            WeightOf(path)!.copy_(layer.Original);
             layer.Original.Dispose();
             _adapted.Remove(path);
         }
