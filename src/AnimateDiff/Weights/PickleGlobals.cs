@@ -56,7 +56,7 @@ internal static class PickleGlobals
     public static PickleGlobal Resolve(string path, string module, string name)
         => Allowed.GetValueOrDefault($"{module}.{name}")
             ?? throw new FileException(
-                path, $"{path} asks to call {WeightFileBytes.Show($"{module}.{name}")}, which tensors do not need: nothing of it was run or loaded; get a safetensors version, or convert it where you trust it.");
+                path, $"{path} asks to call {WeightFileBytes.Show($"{module}.{name}")}, which no tensor is made of: nothing of it was run or loaded; get a safetensors version, or convert it to safetensors where you trust it.");
 
     /// <summary>What a call would have built.</summary>
     /// <exception cref="FormatException">The arguments are not what the function takes.</exception>

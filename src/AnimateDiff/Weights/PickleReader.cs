@@ -203,7 +203,7 @@ internal sealed class PickleReader(string path, ReadOnlyMemory<byte> pickle)
         if (length > 64)
             throw new FormatException($"has a whole number of {length} bytes");
         var number = new BigInteger(Bytes(length));
-        Push(number >= long.MinValue && number <= long.MaxValue ? (long)number : number);
+        Push(number >= long.MinValue && number <= long.MaxValue ? (object)(long)number : number);
     }
 
     private byte Byte() => Bytes(1)[0];

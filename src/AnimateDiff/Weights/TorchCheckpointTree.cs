@@ -22,7 +22,7 @@ internal sealed class TorchCheckpointTree
     {
         _path = path;
         if (root is not (PickledDict or List<object?> or object?[]))
-            throw Damaged("it holds no dict of tensors");
+            throw Damaged("it holds a single value");
         Visit(root);
         if (Tensors.Count == 0)
             throw Damaged("there is no tensor in it");
@@ -65,5 +65,5 @@ internal sealed class TorchCheckpointTree
     private string Name()
         => _names.Sum(name => name.Length + 1L) <= MaxName ? string.Join('.', _names) : throw Damaged($"it has a name of more than {MaxName} letters");
 
-    private FileException Damaged(string what) => new(_path, $"{_path} is no checkpoint that can be read: {what}; 'animatediff' needs the weights of a model, as a dict of tensors.");
+    private FileException Damaged(string what) => new(_path, $"{_path} is no checkpoint that can be read: {what}; give the weights of a model, saved as a dict of named tensors.");
 }

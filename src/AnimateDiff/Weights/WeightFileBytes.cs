@@ -7,7 +7,7 @@ namespace AnimateDiff.Weights;
 internal sealed class WeightFileBytes : IDisposable
 {
     /// <summary>Bytes read at once: a span cannot be longer than 2 GB, and a tensor can.</summary>
-    private const int Piece = 1 << 26;
+    private const int Piece = 1 << 24;
 
     private readonly SafeFileHandle _handle;
 
