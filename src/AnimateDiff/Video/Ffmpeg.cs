@@ -15,11 +15,12 @@ internal static class Ffmpeg
         get
         {
             var suffix = OperatingSystem.IsWindows() ? ".exe" : "";
-            var folders = (SearchPath.Value ?? Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
-            return Array.Find(folders, folder => File.Exists(Path.Combine(folder, "ffmpeg" + suffix)) && File.Exists(Path.Combine(folder, "ffprobe" + suffix)))
-                ?? throw new FileException("ffmpeg",
-                    "The programs ffmpeg and ffprobe are not in PATH, but .mp4, .webm and other video files need them; install them (Debian, Ubuntu: apt-get install "
-                    + "ffmpeg; macOS: brew install ffmpeg; Windows: winget install ffmpeg), or use .gif, .webp, .apng or a folder/, which need none.");
+            var path = SearchPath.Value ?? Environment.GetEnvironmentVariable("PATH") ?? "";
+            return Array.Find(path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries), Has) ?? throw new FileException("ffmpeg",
+                "The programs ffmpeg and ffprobe are not in PATH, but .mp4, .webm and other video files need them; install them (Debian, Ubuntu: apt-get install "
+                + "ffmpeg; macOS: brew install ffmpeg; Windows: winget install ffmpeg), or use .gif, .webp, .apng or a folder/, which need none.");
+
+            bool Has(string folder) => File.Exists(Path.Combine(folder, "ffmpeg" + suffix)) && File.Exists(Path.Combine(folder, "ffprobe" + suffix));
         }
     }
 
@@ -31,5 +32,8 @@ internal static class Ffmpeg
 
     /// <summary>The last lines of what ffmpeg said, as one line.</summary>
     public static string LastWords(IEnumerable<string> lines)
-        => string.Join("; ", lines.Select(line => line.Trim()).Where(line => line.Length > 0).TakeLast(3)) is { Length: > 0 } words ? words : "it gave no reason";
+    {
+        var words = string.Join("; ", lines.Select(line => line.Trim()).Where(line => line.Length > 0).TakeLast(3));
+        return words.Length > 0 ? words : "it gave no reason";
+    }
 }

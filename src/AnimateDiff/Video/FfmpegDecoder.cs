@@ -24,7 +24,8 @@ internal static class FfmpegDecoder
     public static IMediaAnalysis Analyse(string path)
     {
         // Our own process: FFProbe.Analyse finds no file whose name has a quote. "sv=ignore": ffprobe would replace characters that it thinks invalid.
-        var start = new ProcessStartInfo(Path.Combine(Ffmpeg.Folder, "ffprobe"), ["-v", "error", "-of", "json=sv=ignore", "-show_format", "-show_streams", Path.GetFullPath(path)])
+        string[] arguments = ["-v", "error", "-of", "json=sv=ignore", "-show_format", "-show_streams", Path.GetFullPath(path)];
+        var start = new ProcessStartInfo(Path.Combine(Ffmpeg.Folder, "ffprobe"), arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -32,7 +32,7 @@ internal static class FfmpegEncoder
                 .FromPipeInput(new FrameSource(job, codec.EvenSizes))
                 .AddPipeInput(new MetadataSource(job.Recipe))
                 .OutputToFile(Ffmpeg.Quotable(path), overwrite: true, output => output
-                    .WithCustomArgument($"-map 0:v -map_metadata 1 {Colours} -threads {Math.Clamp(get_num_threads(), 1, Environment.ProcessorCount)} {codec.Arguments}"))
+                    .WithCustomArgument($"-map 0:v -map_metadata 1 {Colours} -threads {Math.Clamp(get_num_threads(), 1, 16)} {codec.Arguments}"))
                 .WithLogLevel(FFMpegLogLevel.Error)
                 .CancellableThrough(job.Cancellation, TimeSpan.Zero)
                 .ProcessAsynchronously(throwOnError: true, options);

@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace AnimateDiff.Video;
 
 /// <summary>
-/// A folder of <c>000.png</c>, <c>001.png</c> … and <c>run.json</c>. The frames are written into a hidden folder inside and moved out when all are there. A folder
-/// with an earlier run is taken over whole, so that no frame of a longer clip stays behind; one with any other file is refused, because nothing
-/// tells somebody's own <c>000.png</c> from ours but the recipe inside.
+/// A folder of <c>000.png</c>, <c>001.png</c> … and <c>run.json</c>. The frames are written into a hidden folder inside and moved out when all are there.
+/// A folder with an earlier run is taken over whole, so that no frame of a longer clip stays behind; one with any other file is refused, because
+/// nothing tells somebody's own <c>000.png</c> from ours but the recipe inside.
 /// </summary>
 internal static partial class FolderWriter
 {
@@ -41,11 +41,12 @@ internal static partial class FolderWriter
     /// <exception cref="FileException">The folder holds something other than an earlier run.</exception>
     public static void RefuseForeignFiles(string path)
     {
-        var foreign = Directory.EnumerateFileSystemEntries(path).Where(entry => !IsOurs(entry)).Select(Path.GetFileName).Order(StringComparer.Ordinal).ToList();
+        var foreign = Directory.EnumerateFileSystemEntries(path)
+            .Where(entry => !IsOurs(entry)).Select(Path.GetFileName).Order(StringComparer.Ordinal).ToList();
         if (foreign.Count > 0)
             throw new FileException(path,
-                $"The folder '{path}' holds {foreign.Count} file(s) that are not of an earlier run ({string.Join(", ", foreign.Take(3))}{(foreign.Count > 3 ? " …" : "")}); "
-                + "name a new or empty folder.");
+                $"The folder '{path}' holds {foreign.Count} file(s) that are not of an earlier run "
+                + $"({string.Join(", ", foreign.Take(3))}{(foreign.Count > 3 ? " …" : "")}); name a new or empty folder.");
     }
 
     private static void WriteFrames(string staging, EncodeJob job)

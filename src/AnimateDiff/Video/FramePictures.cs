@@ -2,16 +2,22 @@ using ImageMagick;
 
 namespace AnimateDiff.Video;
 
-/// <summary>Single frames as compressed pictures by ImageMagick; the containers around them are ours, so a clip of any length needs the memory of a few frames.</summary>
+/// <summary>
+/// Single frames as compressed pictures by ImageMagick. The containers around them are ours, so that a clip of any length is written with the memory of a few
+/// frames, can be cancelled between any two, and holds exact delays and its recipe.
+/// </summary>
 internal static class FramePictures
 {
+    // Each thread that dithers a GIF takes about 150 MiB for ImageMagick's cache of colours.
+    private const int MostThreads = 4;
+
     // Frames are compressed side by side; more threads inside each would only compete.
     static FramePictures() => ResourceLimits.Thread = 1;
 
-    /// <summary>Compresses every frame, in order, with as many threads as torch was given.</summary>
+    /// <summary>Compresses every frame, in order, with as many threads as torch was given, at most four.</summary>
     public static IEnumerable<byte[]> Encode(EncodeJob job, Func<MagickImage, byte[]> compress)
     {
-        var threads = Math.Clamp(get_num_threads(), 1, Environment.ProcessorCount);
+        var threads = Math.Clamp(get_num_threads(), 1, MostThreads);
         var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = job.Cancellation };
         for (var first = 0; first < job.Frames.Frames; first += threads)
         {

@@ -60,7 +60,8 @@ internal static class PngChunks
     }
 
     /// <summary>An <c>iTXt</c> chunk: our keyword, uncompressed, no language, UTF-8.</summary>
-    public static void WriteText(Stream stream, string text) => Write(stream, "iTXt", [.. Encoding.Latin1.GetBytes(Keyword), 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(text)]);
+    public static void WriteText(Stream stream, string text)
+        => Write(stream, "iTXt", [.. Encoding.Latin1.GetBytes(Keyword), 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(text)]);
 
     /// <summary>The text of our <c>iTXt</c> chunk, or null.</summary>
     public static string? ReadText(Stream stream)

@@ -12,8 +12,8 @@ public static class RecipeReader
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>
-    /// The recipe of a clip: a GIF comment, the XMP of a WebP, the <c>animatediff</c> text of a PNG or APNG, the comment of an MP4 or WebM (needs ffmpeg), or the
-    /// <c>run.json</c> of a folder or by itself. The content of the file decides, not its name.
+    /// The recipe of a clip: a GIF comment, the XMP of a WebP, the <c>animatediff</c> text of a PNG or APNG, the comment of an MP4 or WebM (needs ffmpeg),
+    /// or the <c>run.json</c> of a folder or by itself. The content of the file decides, not its name.
     /// </summary>
     /// <param name="path">File or folder.</param>
     /// <returns>Exactly the JSON text that was written.</returns>
@@ -57,8 +57,10 @@ public static class RecipeReader
         }
     }
 
-    private static string? FromGif(string file)
-        => FromStream(file, stream => GifBlocks.Read(stream).Where(block => block.IsComment).Select(block => Encoding.UTF8.GetString(block.Data)).FirstOrDefault(IsRecipe));
+    private static string? FromGif(string file) => FromStream(file, stream => GifBlocks.Read(stream)
+        .Where(block => block.IsComment)
+        .Select(block => Encoding.UTF8.GetString(block.Data))
+        .FirstOrDefault(IsRecipe));
 
     private static string? FromStream(string file, Func<Stream, string?> read)
     {

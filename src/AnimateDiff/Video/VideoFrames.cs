@@ -16,7 +16,8 @@ public sealed class VideoFrames
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(height);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
         if (pixels.LongLength != (long)frames * height * width * 3)
-            throw new ArgumentException($"{frames} frames of {width}×{height} are {(long)frames * height * width * 3} bytes, not {pixels.LongLength}.", nameof(pixels));
+            throw new ArgumentException(
+                $"{frames} frames of {width}×{height} are {(long)frames * height * width * 3} bytes, not {pixels.LongLength}.", nameof(pixels));
         (Frames, Height, Width, _pixels) = (frames, height, width, pixels);
     }
 
@@ -62,6 +63,7 @@ public sealed class VideoFrames
         using var scope = NewDisposeScope();
         var bytes = torch.tensor(_pixels, [Frames, Height, Width, 3], ScalarType.Byte);
         // 2·(x/255) − 1 in this order: the roundings of diffusers' image processor
-        return bytes.to(ScalarType.Float32).div_(255f).mul_(2f).sub_(1f).permute(0, 3, 1, 2).MoveToOuterDisposeScope();   // [F, H, W, 3] → [F, 3, H, W]
+        return bytes.to(ScalarType.Float32).div_(255f).mul_(2f).sub_(1f)
+            .permute(0, 3, 1, 2).MoveToOuterDisposeScope();                                                              // [F, H, W, 3] → [F, 3, H, W]
     }
 }

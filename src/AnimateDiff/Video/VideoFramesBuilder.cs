@@ -31,7 +31,8 @@ public sealed class VideoFramesBuilder(int frames)
         var values = images.detach().to(ScalarType.Float32);
         if (!values.isfinite().all().item<bool>())
             throw new AnimateDiffException(
-                $"Frames {Count}…{Count + count - 1} decoded to NaN or infinite values; a weight file is damaged or the number type overflows: try --dtype fp32.");
+                $"Frames {Count}…{Count + count - 1} decoded to NaN or infinite values; "
+                + "a weight file is damaged or the number type overflows: try --dtype fp32.");
         var bytes = values.mul(0.5f).add_(0.5f).clamp_(0f, 1f).mul_(255f).round_().to(ScalarType.Byte)
             .permute(0, 2, 3, 1).contiguous().cpu();                                                      // [n, 3, H, W] → [n, H, W, 3]
         bytes.bytes.CopyTo(_pixels.AsSpan(Count * height * width * 3));
@@ -49,7 +50,8 @@ public sealed class VideoFramesBuilder(int frames)
         var size = (long)frames * height * width * 3;
         if (size > Array.MaxLength)
             throw new RequestException(
-                $"{frames} frames of {width}×{height} are {size >> 20} MiB of pixels, more than the {Array.MaxLength >> 20} MiB of one clip; make fewer or smaller frames.");
+                $"{frames} frames of {width}×{height} are {size >> 20} MiB of pixels, more than the {Array.MaxLength >> 20} MiB of one clip; "
+                + "make fewer or smaller frames.");
         (_height, _width, _pixels) = (height, width, new byte[size]);
     }
 }

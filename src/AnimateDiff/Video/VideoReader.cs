@@ -21,8 +21,8 @@ public sealed record VideoClip(VideoFrames Frames, double? Fps);
 public sealed record FrameSize(int Width, int Height);
 
 /// <summary>
-/// Reads clips: GIF, WebP, pictures (PNG, JPEG, BMP) and folders of pictures by themselves, animated PNG and anything else through ffmpeg. The content of a file
-/// decides, not its name. Transparent parts become black.
+/// Reads clips: GIF, WebP, pictures (PNG, JPEG, BMP) and folders of pictures by themselves, animated PNG and anything else through ffmpeg.
+/// The content of a file decides, not its name. Transparent parts become black.
 /// </summary>
 public static class VideoReader
 {
@@ -31,7 +31,9 @@ public static class VideoReader
     /// <param name="size">Size to bring the frames to, or null for the file's own.</param>
     /// <param name="maxFrames">Stop after so many frames; null for all.</param>
     /// <param name="cancellationToken">Stops between frames.</param>
-    /// <exception cref="FileException">The file is missing, damaged, has frames of different sizes (without <paramref name="size"/>), or needs a missing ffmpeg.</exception>
+    /// <exception cref="FileException">
+    /// The file is missing, damaged, has frames of different sizes (without <paramref name="size"/>), or needs a missing ffmpeg.
+    /// </exception>
     public static async Task<VideoClip> ReadAsync(string path, FrameSize? size = null, int? maxFrames = null, CancellationToken cancellationToken = default)
     {
         if (maxFrames is < 1)
@@ -40,7 +42,8 @@ public static class VideoReader
         await foreach (var frame in StreamAsync(path, size, cancellationToken))
         {
             if (frames.Count > 0 && (frame.Width, frame.Height) != (frames[0].Width, frames[0].Height))
-                throw new FileException(path, $"'{path}' has a frame {frames.Count} of {frame.Width}×{frame.Height} among frames of {frames[0].Width}×{frames[0].Height}; "
+                throw new FileException(path,
+                    $"'{path}' has a frame {frames.Count} of {frame.Width}×{frame.Height} among frames of {frames[0].Width}×{frames[0].Height}; "
                     + "ask for one size, or make them equal.");
             frames.Add(frame);
             if (frames.Count == maxFrames)
@@ -54,7 +57,8 @@ public static class VideoReader
         var pixels = new byte[bytes];
         for (var i = 0; i < frames.Count; i++)
             frames[i].Pixels.CopyTo(pixels, (long)i * frames[0].Pixels.Length);
-        return new VideoClip(new VideoFrames(frames.Count, frames[0].Height, frames[0].Width, pixels), known ? Math.Round(frames.Count / seconds!.Value, 6) : null);
+        var clip = new VideoFrames(frames.Count, frames[0].Height, frames[0].Width, pixels);
+        return new VideoClip(clip, known ? Math.Round(frames.Count / seconds!.Value, 6) : null);
     }
 
     /// <summary>Reads a clip frame by frame, at least one; a video file of any length needs the memory of a few frames.</summary>
@@ -85,7 +89,8 @@ public static class VideoReader
             }
             catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException or MagickException)
             {
-                throw new FileException(path, $"'{path}' cannot be read after {count} frame(s) ({error.Message.TrimEnd('.')}); it is damaged, cut short or no video.", error);
+                throw new FileException(path,
+                    $"'{path}' cannot be read after {count} frame(s) ({error.Message.TrimEnd('.')}); it is damaged, cut short or no video.", error);
             }
         }
     }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace AnimateDiff.Video;
 
 /// <summary>
@@ -8,6 +6,9 @@ namespace AnimateDiff.Video;
 /// </summary>
 public static class VideoWriter
 {
+    // One hundred seconds a frame: what the delays of all formats can express.
+    private const double SmallestFps = 0.01;
+
     /// <summary>
     /// Checks before a long run that a clip can be written there: known format, ffmpeg installed where it is needed, a folder that can be written to.
     /// </summary>
@@ -30,19 +31,24 @@ public static class VideoWriter
     /// </summary>
     /// <param name="path">File or folder; missing parent folders are created.</param>
     /// <param name="frames">The frames. MP4 needs even sizes: an odd width or height is extended by repeating its last column or row.</param>
-    /// <param name="fps">Frames per second, above 0 and at most 240 (GIF: 50).</param>
+    /// <param name="fps">Frames per second, 0.01…240 (GIF: up to 50).</param>
     /// <param name="recipeJson">The recipe, a JSON object; <see cref="RecipeReader"/> gives back exactly this text.</param>
     /// <param name="progress">Told the number of frames encoded so far.</param>
     /// <param name="cancellationToken">Stops between frames; ffmpeg is ended.</param>
-    /// <exception cref="RequestException">The extension is none that can be written, or the rate is out of its range.</exception>
-    /// <exception cref="FileException">ffmpeg is missing or failed, the place cannot be written to or is full, or the folder holds files of something else.</exception>
+    /// <exception cref="RequestException">The extension is none that can be written, or the rate or size is out of its range.</exception>
+    /// <exception cref="FileException">
+    /// ffmpeg is missing or failed, the place cannot be written to or is full, or the folder holds files of something else.
+    /// </exception>
     /// <exception cref="ArgumentException"><paramref name="recipeJson"/> is not a JSON object.</exception>
     public static Task WriteAsync(
         string path, VideoFrames frames, double fps, string recipeJson, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         var format = VideoFormat.Of(path);
-        if (!(fps > 0 && fps <= format.LargestFps))
-            throw new RequestException($"fps is {fps}, but must be above 0 and at most {format.LargestFps} for '{path}'.");
+        if (!(fps >= SmallestFps && fps <= format.LargestFps))
+            throw new RequestException($"fps is {fps}, but '{path}' can be played at {SmallestFps} to {format.LargestFps} frames per second.");
+        if (Math.Max(frames.Width, frames.Height) > format.LargestSide)
+            throw new RequestException(
+                $"The frames are {frames.Width}×{frames.Height}, but '{path}' can store at most {format.LargestSide} pixels a side; use another format.");
         if (!RecipeReader.IsRecipe(recipeJson))
             throw new ArgumentException("The recipe must be a JSON object.", nameof(recipeJson));
 

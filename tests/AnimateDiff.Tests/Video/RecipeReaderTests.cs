@@ -54,8 +54,9 @@ public sealed class RecipeReaderTests
         Assert.Equal("{\"prompt\": \"猫\"}", gif.Comment);
         using var png = new MagickImage(folder["clip.png"]);
         Assert.Equal("{\"prompt\": \"猫\"}", png.GetAttribute("animatediff"));
-        using var webp = new MagickImage(folder["clip.webp"]);
-        Assert.Contains("猫", webp.GetXmpProfile()!.ToXDocument()!.ToString());
+        var webp = File.ReadAllBytes(folder["clip.webp"]);
+        var packet = new XmpProfile(webp[webp.AsSpan().IndexOf("<?xpacket"u8)..].AsSpan().TrimEnd((byte)0).ToArray());
+        Assert.Contains("{\"prompt\": \"猫\"}", packet.ToXDocument()!.Root!.Value);
     }
 
     [Fact]
@@ -96,15 +97,12 @@ public sealed class RecipeReaderTests
         }
     }
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("[1]")]
-    [InlineData("text")]
-    [InlineData("{\"half\": \"\uD83C\"}")]
-    public async Task Only_json_objects_are_recipes(string recipe)
+    [Fact]
+    public async Task Only_json_objects_are_recipes()
     {
         using var folder = new TemporaryFolder();
-        await Assert.ThrowsAsync<ArgumentException>(() => VideoWriter.WriteAsync(folder["clip.gif"], Clips.Flat(1, 8, 8), 8, recipe));
+        foreach (var text in new[] { "", "[1]", "text", "{\"half\": \"\uD83C\"}" })
+            await Assert.ThrowsAsync<ArgumentException>(() => VideoWriter.WriteAsync(folder["clip.gif"], Clips.Flat(1, 8, 8), 8, text));
         Assert.Empty(folder.Entries);
     }
 

@@ -177,12 +177,22 @@ public sealed class VideoWriterTests
     [Theory]
     [InlineData("clip.gif", 51)]
     [InlineData("clip.gif", 0)]
+    [InlineData("clip.gif", 0.001)]
     [InlineData("clip.mp4", double.NaN)]
     [InlineData("clip.webp", 1000)]
     public async Task A_rate_that_no_program_would_play_is_refused(string name, double fps)
     {
         using var folder = new TemporaryFolder();
         await Assert.ThrowsAsync<RequestException>(() => VideoWriter.WriteAsync(folder[name], Clips.Flat(1, 8, 8), fps, "{}"));
+        Assert.Empty(folder.Entries);
+    }
+
+    [Fact]
+    public async Task A_size_beyond_the_format_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        var error = await Assert.ThrowsAsync<RequestException>(() => VideoWriter.WriteAsync(folder["clip.webp"], Clips.Flat(1, 16384, 4), 8, "{}"));
+        Assert.Contains("16383", error.Message);
         Assert.Empty(folder.Entries);
     }
 
