@@ -7,16 +7,6 @@ namespace AnimateDiff.Cli;
 /// <summary><c>animatediff generate</c></summary>
 internal static class GenerateCommand
 {
-    private const string Examples = """
-        Turns prompts into animations.
-
-        Examples:
-          animatediff generate "a corgi running on the beach" --base sd15/ --motion v3_sd15_mm.ckpt --out corgi.gif
-          animatediff generate "toonyou style, a girl in the rain" --base toonyou_beta3.safetensors --motion mm_sd_v15_v2.ckpt \
-              --motion-lora v2_lora_ZoomIn.ckpt:0.8 --scheduler euler-a --steps 30 --seed 42 --out rain.mp4
-          animatediff generate "a lake" "a forest" --seed 1 --base sd15/ --motion v3_sd15_mm.ckpt --domain-adapter v3_sd15_adapter.ckpt:0.5 --out frames/
-        """;
-
     public static Command Create()
     {
         var model = new ModelArguments();
@@ -37,7 +27,7 @@ internal static class GenerateCommand
         semantics.AcceptOnlyFromAmong("official", "diffusers");
         var output = new Option<string>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json.", HelpName = "FILE|DIR/", Required = true };
 
-        var command = new Command("generate", Examples) { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
+        var command = new Command("generate", "Turns prompts into animations.") { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
         model.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -60,7 +50,12 @@ internal static class GenerateCommand
             await Generation.RunAsync(model.Options(parsed), requests, parsed.GetValue(fps), parsed.GetValue(output)!, cancellationToken);
             return ExitCodes.Done;
         });
-        return command;
+        return HelpWithExamples.WithExamples(command, """
+              animatediff generate "a corgi running on the beach" --base sd15/ --motion v3_sd15_mm.ckpt --out corgi.gif
+              animatediff generate "toonyou style, a girl in the rain" --base toonyou_beta3.safetensors --motion mm_sd_v15_v2.ckpt \
+                  --motion-lora v2_lora_ZoomIn.ckpt:0.8 --scheduler euler-a --steps 30 --seed 42 --out rain.mp4
+              animatediff generate "a lake" "a forest" --seed 1 --base sd15/ --motion v3_sd15_mm.ckpt --domain-adapter v3_sd15_adapter.ckpt:0.5 --out frames/
+            """);
     }
 
     /// <summary>A random seed, below 2³² so that it is short to type.</summary>

@@ -1,13 +1,16 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using AnimateDiff.Cli;
 
-var root = new RootCommand("AnimateDiff: text to animation with Stable Diffusion 1.5 and motion modules.")
+var help = new HelpOption();
+help.Action = new HelpWithExamples((HelpAction)help.Action!);
+var verbose = new Option<bool>("--verbose") { Description = "Show the trace of an error.", Recursive = true };
+var root = new Command("animatediff", "AnimateDiff: text to animation with Stable Diffusion 1.5 and motion modules.")
 {
     GenerateCommand.Create(), RunCommand.Create(), ReproduceCommand.Create(), InspectCommand.Create(), ConvertCommand.Create(), PullCommand.Create(),
+    help, new VersionOption(), verbose,
 };
-var verbose = new Option<bool>("--verbose") { Description = "Show the trace of an error.", Recursive = true };
-root.Options.Add(verbose);
 
 var parsed = root.Parse(args);
 if (parsed.Action is ParseErrorAction wrong)

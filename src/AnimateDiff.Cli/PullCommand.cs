@@ -10,16 +10,7 @@ internal static class PullCommand
     {
         var name = new Argument<string>("name") { Description = "OWNER/NAME, with @REVISION and :FILE,FILE… where wanted." };
         var variant = new Option<string?>("--variant") { Description = "Weights of another precision, such as fp16, where the repository has them.", HelpName = "NAME" };
-        var command = new Command("pull", """
-            Downloads a model from a Hugging Face-compatible hub into the cache that Python's tools use too, and prints where it is.
-
-            HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE mean what they mean there. What was cut off is resumed.
-
-            Examples:
-              animatediff pull stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16
-              animatediff pull guoyww/animatediff:v3_sd15_mm.ckpt,v3_sd15_adapter.ckpt
-              animatediff pull guoyww/animatediff-motion-adapter-v1-5-3
-            """) { name, variant };
+        var command = new Command("pull", "Downloads a model from a Hugging Face-compatible hub into the cache that Python's tools use too, and prints where it is. HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE mean what they mean there. What was cut off is resumed.") { name, variant };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var text = parsed.GetValue(name)!;
@@ -29,6 +20,10 @@ internal static class PullCommand
             Console.WriteLine(await HubFiles.PullAsync(client, await client.PlanAsync(reference, cancellationToken), cancellationToken));
             return ExitCodes.Done;
         });
-        return command;
+        return HelpWithExamples.WithExamples(command, """
+              animatediff pull stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16
+              animatediff pull guoyww/animatediff:v3_sd15_mm.ckpt,v3_sd15_adapter.ckpt
+              animatediff pull guoyww/animatediff-motion-adapter-v1-5-3
+            """);
     }
 }

@@ -11,15 +11,7 @@ internal static class ReproduceCommand
         var model = new ModelArguments();
         var file = new Argument<string>("file") { Description = "An animation made by this program, or its run.json." };
         var output = new Option<string>("--out") { Description = "Where to write it.", HelpName = "FILE|DIR/", Required = true };
-        var command = new Command("reproduce", """
-            Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings.
-
-            Models that have moved are given with --base, --motion and --tokenizer.
-
-            Examples:
-              animatediff reproduce corgi.gif --out again.gif
-              animatediff reproduce corgi.mp4 --base /models/sd15 --out again/
-            """) { file, output };
+        var command = new Command("reproduce", "Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings. Models that have moved are given with --base, --motion and --tokenizer.") { file, output };
         model.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -31,6 +23,9 @@ internal static class ReproduceCommand
             await Generation.RunAsync(model.Options(parsed, recipe.ToOptions()), [request], recipe.Fps, parsed.GetValue(output)!, cancellationToken, recipe);
             return ExitCodes.Done;
         });
-        return command;
+        return HelpWithExamples.WithExamples(command, """
+              animatediff reproduce corgi.gif --out again.gif
+              animatediff reproduce corgi.mp4 --base /models/sd15 --out again/
+            """);
     }
 }

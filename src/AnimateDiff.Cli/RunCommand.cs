@@ -21,13 +21,7 @@ internal static class RunCommand
         var height = new Option<int?>("-H", "--height") { Description = "Height where the file has none.", HelpName = "PIXELS" };
         var frames = new Option<int?>("-L", "--frames") { Description = "Frames where the file has none (default 16).", HelpName = "N" };
         var dtype = new Option<string>("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
-        var command = new Command("run", """
-            Generates what a prompt file of the official scripts describes.
-
-            Examples:
-              animatediff run configs/prompts/1_animate/1_3_animate_ToonYou.yaml --out samples/
-              animatediff run my.yaml --pretrained-model-path sd15/ --format mp4
-            """) { config, baseModel, output, format, width, height, frames, dtype };
+        var command = new Command("run", "Generates what a prompt file of the official scripts describes.") { config, baseModel, output, format, width, height, frames, dtype };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var path = parsed.GetValue(config)!;
@@ -49,7 +43,10 @@ internal static class RunCommand
             }
             return ExitCodes.Done;
         });
-        return command;
+        return HelpWithExamples.WithExamples(command, """
+              animatediff run configs/prompts/1_animate/1_3_animate_ToonYou.yaml --out samples/
+              animatediff run my.yaml --pretrained-model-path sd15/ --format mp4
+            """);
     }
 
     private static PipelineOptions Options(OfficialRun run, string baseModel) => new()

@@ -64,9 +64,16 @@ public sealed record MotionConfig
     /// <param name="path">The file.</param>
     /// <exception cref="FileException">It is missing, damaged, or describes an architecture that is not built.</exception>
     /// <exception cref="RequestException">Its values do not go together.</exception>
-    public static MotionConfig Read(string path)
+    public static MotionConfig Read(string path) => Parse(ModelConfigFile.Text(path, "motion adapter"), path);
+
+    /// <summary>Reads the text of such a file.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="path">Where it comes from, for messages.</param>
+    /// <exception cref="FileException">It is damaged, or describes an architecture that is not built.</exception>
+    /// <exception cref="RequestException">Its values do not go together.</exception>
+    public static MotionConfig Parse(string json, string path)
     {
-        var config = ModelConfigFile.Read<MotionConfig>(path, "motion adapter", BuiltOnlyAs);
+        var config = ModelConfigFile.Parse<MotionConfig>(json, path, "motion adapter", BuiltOnlyAs);
         config.Validate();
         return config;
     }

@@ -89,9 +89,16 @@ public sealed record UNetConfig
     /// <param name="path">The file.</param>
     /// <exception cref="FileException">It is missing, damaged, or describes an architecture that is not built.</exception>
     /// <exception cref="RequestException">Its values do not go together.</exception>
-    public static UNetConfig Read(string path)
+    public static UNetConfig Read(string path) => Parse(ModelConfigFile.Text(path, "UNet"), path);
+
+    /// <summary>Reads the text of such a file.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="path">Where it comes from, for messages.</param>
+    /// <exception cref="FileException">It is damaged, or describes an architecture that is not built.</exception>
+    /// <exception cref="RequestException">Its values do not go together.</exception>
+    public static UNetConfig Parse(string json, string path)
     {
-        var config = ModelConfigFile.Read<UNetConfig>(path, "UNet", BuiltOnlyAs);
+        var config = ModelConfigFile.Parse<UNetConfig>(json, path, "UNet", BuiltOnlyAs);
         config.Validate();
         return config;
     }

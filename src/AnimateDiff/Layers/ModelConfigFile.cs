@@ -7,24 +7,29 @@ internal static class ModelConfigFile
 {
     private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    /// <summary>Reads a configuration; keys that change the architecture must be absent or have the one value that is built.</summary>
+    /// <summary>The text of a configuration.</summary>
     /// <param name="path">The config.json.</param>
     /// <param name="what">What it configures, for messages.</param>
+    /// <exception cref="FileException">It does not exist.</exception>
+    public static string Text(string path, string what) =>
+        File.Exists(path) ? File.ReadAllText(path) : throw new FileException(path, $"{path} does not exist; a {what} folder in the diffusers layout has one.");
+
+    /// <summary>Reads a configuration; keys that change the architecture must be absent or have the one value that is built.</summary>
+    /// <param name="text">The text of a config.json.</param>
+    /// <param name="path">Where it comes from, for messages.</param>
+    /// <param name="what">What it configures, for messages.</param>
     /// <param name="builtOnlyAs">Key → the JSON text of the value that is built.</param>
-    public static T Read<T>(string path, string what, IReadOnlyDictionary<string, string> builtOnlyAs)
+    public static T Parse<T>(string text, string path, string what, IReadOnlyDictionary<string, string> builtOnlyAs)
     {
-        if (!File.Exists(path))
-            throw new FileException(path, $"{path} does not exist; a {what} folder in the diffusers layout has one.");
         try
         {
-            using var file = File.OpenRead(path);
-            using var json = JsonDocument.Parse(file);
+            using var json = JsonDocument.Parse(text);
             foreach (var (key, built) in builtOnlyAs)
                 if (json.RootElement.TryGetProperty(key, out var value) && !JsonElement.DeepEquals(value, JsonElement.Parse(built)))
                     throw new FileException(path, $"{path} says {key} = {value.GetRawText()}, but this program builds the {what} only with {built}; use one of the Stable Diffusion 1.x family.");
             return json.RootElement.Deserialize<T>(Options) ?? throw new JsonException("The file holds null.");
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new FileException(path, $"{path} is not a {what} configuration that this program understands: {error.Message}", error);
         }

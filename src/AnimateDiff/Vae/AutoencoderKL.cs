@@ -5,8 +5,8 @@ namespace AnimateDiff.Vae;
 
 /// <summary>Takes decoded frames as they come.</summary>
 /// <param name="first">Number of the first one, counting through all clips: clip · F + frame.</param>
-/// <param name="pixels">[n, H, W, 3] fp32 in 0…1, contiguous, on the CPU; disposed when the call returns.</param>
-internal delegate void FrameSink(int first, Tensor pixels);
+/// <param name="images">[n, 3, H, W] fp32 in about −1…1, on the CPU; disposed when the call returns.</param>
+internal delegate void FrameSink(int first, Tensor images);
 
 /// <summary>The autoencoder of Stable Diffusion (Rombach et al. 2022, arXiv 2112.10752, §3.1): images to latents and back, each image for itself.</summary>
 internal sealed class AutoencoderKL : nn.Module
@@ -62,8 +62,7 @@ internal sealed class AutoencoderKL : nn.Module
             cancellationToken.ThrowIfCancellationRequested();
             using var step = NewDisposeScope();
             var z = frames.narrow(0, first, Math.Min(chunk, frames.shape[0] - first)) / Config.ScalingFactor;
-            var pixels = Decode(z).Then(x => x.to(ScalarType.Float32, CPU)).Then(x => (x / 2 + 0.5).clamp_(0, 1));
-            sink(first, pixels.permute(0, 2, 3, 1).contiguous());                                           // [n, H, W, 3]
+            sink(first, Decode(z).Then(x => x.to(ScalarType.Float32, CPU)));                                // [n, 3, H, W]
         }
     }
 

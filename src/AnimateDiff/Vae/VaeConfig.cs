@@ -44,9 +44,16 @@ public sealed record VaeConfig
     /// <param name="path">The file.</param>
     /// <exception cref="FileException">It is missing, damaged, or describes an architecture that is not built.</exception>
     /// <exception cref="RequestException">Its values do not go together.</exception>
-    public static VaeConfig Read(string path)
+    public static VaeConfig Read(string path) => Parse(ModelConfigFile.Text(path, "VAE"), path);
+
+    /// <summary>Reads the text of such a file.</summary>
+    /// <param name="json">The text.</param>
+    /// <param name="path">Where it comes from, for messages.</param>
+    /// <exception cref="FileException">It is damaged, or describes an architecture that is not built.</exception>
+    /// <exception cref="RequestException">Its values do not go together.</exception>
+    public static VaeConfig Parse(string json, string path)
     {
-        var config = ModelConfigFile.Read<VaeConfig>(path, "VAE", BuiltOnlyAs);
+        var config = ModelConfigFile.Parse<VaeConfig>(json, path, "VAE", BuiltOnlyAs);
         config.Validate();
         return config;
     }
