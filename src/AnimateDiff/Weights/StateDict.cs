@@ -13,7 +13,17 @@ public sealed record WeightTensor(ScalarType DType, IReadOnlyList<long> Shape, F
     public long ElementCount => Shape.Aggregate(1L, (product, size) => product * size);
 
     /// <summary>Number of bytes in the file.</summary>
-    public long ByteCount => ElementCount * torch.empty([0], DType).ElementSize;
+    public long ByteCount => ElementCount * WeightTypes.SizeOf(DType);
+
+    /// <summary>A tensor that is already in memory, as it is when it is read: keep <paramref name="tensor"/> alive until then.</summary>
+    public static WeightTensor Of(Tensor tensor) => new(tensor.dtype, tensor.shape, () =>
+    {
+        using var _ = no_grad();
+        using var own = tensor.detach();
+        using var onCpu = own.cpu();
+        using var contiguous = onCpu.contiguous();
+        return contiguous.clone();
+    });
 }
 
 /// <summary>
@@ -28,6 +38,9 @@ public sealed class StateDict : IReadOnlyDictionary<string, WeightTensor>, IDisp
     /// <summary>File or folder it comes from, for messages.</summary>
     public string Path { get; }
 
+    /// <summary>File format it was read from, such as <c>safetensors</c> or <c>PyTorch zip</c>; <c>memory</c> for tensors that come from no file.</summary>
+    public string Format { get; }
+
     /// <summary>String metadata of the file (safetensors' <c>__metadata__</c>, non-tensor strings and numbers of a pickle); empty where there is none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
@@ -35,8 +48,10 @@ public sealed class StateDict : IReadOnlyDictionary<string, WeightTensor>, IDisp
     /// <param name="tensors">The tensors by name.</param>
     /// <param name="metadata">String metadata, or null for none.</param>
     /// <param name="file">What to dispose with it: the open file.</param>
-    public StateDict(string path, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null, IDisposable? file = null)
-        => (Path, _tensors, Metadata, _file) = (path, tensors, metadata ?? new Dictionary<string, string>(), file);
+    /// <param name="format">File format it was read from.</param>
+    public StateDict(
+        string path, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null, IDisposable? file = null, string format = "memory")
+        => (Path, _tensors, Metadata, _file, Format) = (path, tensors, metadata ?? new Dictionary<string, string>(), file, format);
 
     /// <summary>The tensors for which <paramref name="rename"/> gives a name, under that name. Shares the open file: keep the original alive.</summary>
     public StateDict Select(Func<string, string?> rename)
@@ -45,7 +60,7 @@ public sealed class StateDict : IReadOnlyDictionary<string, WeightTensor>, IDisp
         foreach (var (name, tensor) in _tensors)
             if (rename(name) is { } to && !renamed.TryAdd(to, tensor))
                 throw new FileException(Path, $"{Path} has two tensors that both become '{to}' (the second is '{name}'); the file mixes two layouts.");
-        return new StateDict(Path, renamed, Metadata);
+        return new StateDict(Path, renamed, Metadata, format: Format);
     }
 
     /// <inheritdoc/>
