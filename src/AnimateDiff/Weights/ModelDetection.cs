@@ -157,7 +157,8 @@ public static partial class ModelDetection
         if (cross is { } width && FamilyByText(width) is not ModelFamily.Unknown and var family)
             return family;
         bool Any(string part) => modules.Any(module => module.Contains(part, StringComparison.Ordinal));
-        if (Any("text_encoder_2.") || modules.Any(module => DeepTransformer().IsMatch(module)) || Any("add_embedding"))
+        if (Any("text_encoder_2.") || modules.Any(module => DeepTransformer().IsMatch(module)) || Any("add_embedding")
+            || (modules.All(module => module.Contains(".motion_modules.", StringComparison.Ordinal)) && NameParts.Count(modules, "unet.down_blocks.") == 3))
             return ModelFamily.StableDiffusionXL;
         return Any("down_blocks.0.attentions") || Any("up_blocks.3.") || Any("down_blocks.3.") ? ModelFamily.StableDiffusion1 : ModelFamily.Unknown;
     }

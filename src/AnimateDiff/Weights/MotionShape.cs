@@ -51,7 +51,7 @@ internal sealed partial record MotionShape(
             if (rows is null)
                 warnings.Add($"no pos_encoder.pe and no middle block: v1 or v3 trained with today's official code; taken for v3 with {PositionsSince} frames unless the version is given.");
         }
-        return new MotionShape(version, Widths(motion, blocks), rows, midBlock, convIn, warnings);
+        return new MotionShape(version, BlockWidths(motion, blocks), rows, midBlock, convIn, warnings);
     }
 
     /// <summary>Short name for messages.</summary>
@@ -66,7 +66,7 @@ internal sealed partial record MotionShape(
         _ => "Hotshot-XL",
     };
 
-    private static long[] Widths(StateDict motion, int blocks)
+    private static long[] BlockWidths(StateDict motion, int blocks)
         => [.. Enumerable.Range(0, blocks).Select(block => motion.FirstOrDefault(entry =>
             entry.Key.StartsWith($"down_blocks.{block}.", StringComparison.Ordinal) && Projection().IsMatch(entry.Key)).Value?.Shape[0] ?? 0)];
 

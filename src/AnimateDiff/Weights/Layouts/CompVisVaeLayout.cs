@@ -82,7 +82,7 @@ internal static class CompVisVaeLayout
     private static bool IsAttentionWeight(string name, string part, int dimensions, WeightTensor tensor)
         => tensor.Shape.Count == dimensions && name.Contains(part, StringComparison.Ordinal);
 
-    private static (string? Coder, string Rest) SplitCoder(string name)
+    private static (string? Coder, string Inner) SplitCoder(string name)
     {
         foreach (var coder in new[] { "encoder.", "decoder." })
             if (name.StartsWith(coder, StringComparison.Ordinal))

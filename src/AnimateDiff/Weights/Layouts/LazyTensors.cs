@@ -6,10 +6,6 @@ internal static class LazyTensors
     /// <summary>The same elements in another shape.</summary>
     public static WeightTensor Reshape(this WeightTensor tensor, params long[] shape) => tensor.Changed(tensor.DType, shape, raw => raw.reshape(shape));
 
-    /// <summary>The elements as <paramref name="dtype"/>; integer tensors stay what they are.</summary>
-    public static WeightTensor Cast(this WeightTensor tensor, ScalarType? dtype)
-        => dtype is not { } to || to == tensor.DType || !tensor.IsFloating() ? tensor : tensor.Changed(to, tensor.Shape, raw => raw.to(to));
-
     /// <summary>Whether the elements are floating point numbers.</summary>
     public static bool IsFloating(this WeightTensor tensor)
         => tensor.DType is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
