@@ -34,7 +34,8 @@ internal sealed class LoraStack(IReadOnlyDictionary<string, nn.Module> roots) : 
 
         // Weights that were made in inference mode can be changed in it only, others in both.
         using var _ = inference_mode();
-        var ordered = adapters.OrderBy(item => item.Weights.Path, StringComparer.Ordinal).ThenBy(item => item.Weights.Kind).ThenBy(item => item.Scale).ToArray();
+        var ordered = adapters
+            .OrderBy(item => item.Weights.Path, StringComparer.Ordinal).ThenBy(item => item.Weights.Kind).ThenBy(item => item.Scale).ToArray();
         foreach (var (weights, _) in ordered)
             if (!_factors.ContainsKey(weights))
                 _factors.Add(weights, new LoraFactors(weights, LoraFit.Check(weights, WeightOf)));

@@ -46,7 +46,7 @@ internal sealed class WeightFileBytes : IDisposable
             {
                 var read = RandomAccess.Read(_handle, into, start);
                 if (read == 0)
-                    throw new FileException(Path, $"{Path} ends at byte {Length}, within data that should reach byte {start + into.Length}; download it again.");
+                    throw new FileException(Path, $"{Path} ends within data that should reach byte {start + into.Length}; download it again.");
                 into = into[read..];
                 start += read;
             }
