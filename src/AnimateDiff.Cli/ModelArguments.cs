@@ -1,5 +1,5 @@
 using System.CommandLine;
-using AnimateDiff.Hub;
+using AnimateDiff.Weights;
 
 namespace AnimateDiff.Cli;
 
@@ -17,11 +17,12 @@ internal sealed class ModelArguments
     private readonly Option<string> _dtype = new("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> _device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> _threads = new("--threads") { Description = "CPU threads; all cores by default.", HelpName = "N" };
+    private readonly Option<MotionVersion?> _motionVersion = new("--motion-version") { Description = "v1, v2 or v3, for a motion module that does not show its version.", HelpName = "VERSION" };
     private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _dtype, _device, _threads, _force])
+        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _dtype, _device, _threads, _motionVersion, _force])
             command.Options.Add(option);
     }
 
@@ -37,6 +38,8 @@ internal sealed class ModelArguments
         DType = PipelineOptions.ParseDType(Given(parsed, _dtype) ?? recorded?.DTypeName ?? parsed.GetValue(_dtype)!),
         Device = Given(parsed, _device) ?? recorded?.Device ?? parsed.GetValue(_device)!,
         Threads = parsed.GetValue(_threads),
+        MotionVersion = parsed.GetValue(_motionVersion) ?? recorded?.MotionVersion,
+        ResnetNormAcrossFrames = recorded?.ResnetNormAcrossFrames,
         Force = parsed.GetValue(_force),
     };
 

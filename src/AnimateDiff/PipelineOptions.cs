@@ -1,3 +1,5 @@
+using AnimateDiff.Weights;
+
 namespace AnimateDiff;
 
 /// <summary>Which files a pipeline is made of, and on what it computes.</summary>
@@ -27,7 +29,10 @@ public sealed record PipelineOptions
     /// <summary>CPU threads of one tensor operation. Null: as many as cores.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>Whether the resnets' norms look across frames, for motion modules that do not show their version. Null: as the module's version has it.</summary>
+    /// <summary>Version to take the motion module for, where the file does not show it. Null: as detected.</summary>
+    public MotionVersion? MotionVersion { get; init; }
+
+    /// <summary>Whether the resnets' norms look across frames, as an official inference configuration may say. Null: as the module's version has it.</summary>
     public bool? ResnetNormAcrossFrames { get; init; }
 
     /// <summary>Accept pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module.</summary>

@@ -64,7 +64,7 @@ internal sealed class PipelineParts : IDisposable
         Next();                                                                         // 1. what the files are, and whether they go together
         using var files = BaseModelFiles.Open(options.Base);
         using var vaeFiles = options.Vae is null ? null : VaeFiles.Open(options.Vae);
-        using var motionFiles = options.Motion is null ? null : MotionFiles.Open(options.Motion);
+        using var motionFiles = options.Motion is null ? null : MotionFiles.Open(options.Motion, options.MotionVersion);
         if (motionFiles is not null)
             ModelPairing.CheckMotion(motionFiles.Path, motionFiles.Kind, files.Kind);
         var device = new Device(options.Device);
@@ -154,6 +154,7 @@ internal sealed class PipelineParts : IDisposable
         Motion = _options.Motion,
         Tokenizer = _options.Tokenizer,
         Vae = _options.Vae,
+        MotionVersion = _options.MotionVersion,
         ResnetNormAcrossFrames = _options.ResnetNormAcrossFrames,
         Embeddings = _options.Embeddings,
         Adapters = await Task.WhenAll(request.Adapters.Select(async adapter => new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),

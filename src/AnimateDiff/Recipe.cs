@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AnimateDiff.Weights;
 
 namespace AnimateDiff;
 
@@ -72,6 +73,8 @@ public sealed record Recipe
     public string? Tokenizer { get; init; }
     /// <summary>The VAE, as it was given.</summary>
     public string? Vae { get; init; }
+    /// <summary>See <see cref="PipelineOptions.MotionVersion"/>.</summary>
+    public MotionVersion? MotionVersion { get; init; }
     /// <summary>See <see cref="PipelineOptions.ResnetNormAcrossFrames"/>.</summary>
     public bool? ResnetNormAcrossFrames { get; init; }
     /// <summary>Adapters in place.</summary>
@@ -137,6 +140,7 @@ public sealed record Recipe
         Motion = Motion,
         Tokenizer = Tokenizer,
         Vae = Vae,
+        MotionVersion = MotionVersion,
         ResnetNormAcrossFrames = ResnetNormAcrossFrames,
         Embeddings = Embeddings,
         DType = PipelineOptions.ParseDType(Dtype),
