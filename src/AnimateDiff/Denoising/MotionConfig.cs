@@ -97,7 +97,9 @@ public sealed record MotionConfig
             MotionLayersPerBlock = layers,
             UseMotionMidBlock = weights.Keys.Any(name => name.StartsWith("mid_block.", StringComparison.Ordinal)),
         };
-        return weights.TryGetValue("down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe", out var pe) ? config with { MotionMaxSeqLength = (int)pe.Shape[1] } : config;
+        return weights.TryGetValue("down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe", out var pe)
+            ? config with { MotionMaxSeqLength = (int)pe.Shape[1] }
+            : config;
     }
 
     /// <summary>Checks that the values go together.</summary>
@@ -105,15 +107,18 @@ public sealed record MotionConfig
     public void Validate()
     {
         ModelConfigFile.Require(MotionMaxSeqLength > 0, "motion_max_seq_length", MotionMaxSeqLength, "1 or more");
-        ModelConfigFile.Require(MotionNumAttentionHeads > 0 && BlockOutChannels.All(channels => channels % MotionNumAttentionHeads == 0), "block_out_channels", BlockOutChannels, $"multiples of motion_num_attention_heads ({MotionNumAttentionHeads})");
-        ModelConfigFile.Require(MotionNormNumGroups > 0 && BlockOutChannels.All(channels => channels % MotionNormNumGroups == 0), "block_out_channels", BlockOutChannels, $"multiples of motion_norm_num_groups ({MotionNormNumGroups})");
+        ModelConfigFile.RequireMultiples(BlockOutChannels, MotionNumAttentionHeads, "motion_num_attention_heads");
+        ModelConfigFile.RequireMultiples(BlockOutChannels, MotionNormNumGroups, "motion_norm_num_groups");
     }
 
     /// <summary>Checks that the modules fit an image UNet.</summary>
     internal void ValidateFor(UNetConfig unet)
     {
         Validate();
-        ModelConfigFile.Require(BlockOutChannels.SequenceEqual(unet.BlockOutChannels), "block_out_channels of the motion module", BlockOutChannels, $"those of the UNet, [{string.Join(", ", unet.BlockOutChannels)}]: use a motion module made for this base model");
-        ModelConfigFile.Require(MotionLayersPerBlock == unet.LayersPerBlock, "motion_layers_per_block", MotionLayersPerBlock, $"the UNet's layers_per_block ({unet.LayersPerBlock})");
+        var own = string.Join(", ", unet.BlockOutChannels);
+        ModelConfigFile.Require(BlockOutChannels.SequenceEqual(unet.BlockOutChannels), "block_out_channels of the motion module", BlockOutChannels,
+            $"those of the UNet, [{own}]: use a motion module made for this base model");
+        ModelConfigFile.Require(MotionLayersPerBlock == unet.LayersPerBlock, "motion_layers_per_block", MotionLayersPerBlock,
+            $"the UNet's layers_per_block ({unet.LayersPerBlock})");
     }
 }

@@ -107,7 +107,8 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
     {
         var (frames, limit) = (tokens.shape[1], pe.shape[1]);
         if (frames > limit)
-            throw new RequestException($"The clip has {frames} frames, but the motion module's position encoding reaches {limit}; ask for {limit} frames or fewer.");
+            throw new RequestException(
+                $"The clip has {frames} frames, but the motion module's position encoding reaches {limit}; ask for {limit} frames or fewer.");
         using var scope = NewDisposeScope();
         return pe[0].narrow(0, 0, frames).unsqueeze(1).to(tokens.dtype, tokens.device).MoveToOuterDisposeScope();
     }

@@ -11,10 +11,12 @@ internal sealed class DownBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>,
     private readonly ModuleList<MotionModule>? motion_modules;
     private readonly ModuleList<Downsample2D>? downsamplers;
 
-    public DownBlock(long inChannels, long outChannels, bool attention, bool downsample, UNetConfig config, MotionConfig? motion, Device? device) : base(nameof(DownBlock))
+    public DownBlock(long inChannels, long outChannels, bool attention, bool downsample, UNetConfig config, MotionConfig? motion, Device? device)
+        : base(nameof(DownBlock))
     {
         var layers = Enumerable.Range(0, config.LayersPerBlock).ToArray();
-        resnets = new([.. layers.Select(i => new ResnetBlock2D(i == 0 ? inChannels : outChannels, outChannels, config.TimeChannels, config.NormNumGroups, config.NormEps, device))]);
+        ResnetBlock2D Resnet(long channels) => new(channels, outChannels, config.TimeChannels, config.NormNumGroups, config.NormEps, device);
+        resnets = new([.. layers.Select(i => Resnet(i == 0 ? inChannels : outChannels))]);
         if (attention)
             attentions = new([.. layers.Select(_ => new SpatialTransformer(outChannels, config, device))]);
         if (motion is not null)
@@ -94,15 +96,12 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
     /// <param name="config">The UNet.</param>
     /// <param name="motion">The motion modules, or null for none.</param>
     /// <param name="device">Where the weights are made.</param>
-    public UpBlock(long inChannels, long outChannels, long lastSkip, bool attention, bool upsample, UNetConfig config, MotionConfig? motion, Device? device) : base(nameof(UpBlock))
+    public UpBlock(long inChannels, long outChannels, long lastSkip, bool attention, bool upsample, UNetConfig config, MotionConfig? motion, Device? device)
+        : base(nameof(UpBlock))
     {
         var layers = Enumerable.Range(0, config.LayersPerBlock + 1).ToArray();
-        resnets = new([.. layers.Select(i =>
-        {
-            var own = i == 0 ? inChannels : outChannels;
-            var skip = i == config.LayersPerBlock ? lastSkip : outChannels;
-            return new ResnetBlock2D(own + skip, outChannels, config.TimeChannels, config.NormNumGroups, config.NormEps, device);
-        })]);
+        ResnetBlock2D Resnet(long channels) => new(channels, outChannels, config.TimeChannels, config.NormNumGroups, config.NormEps, device);
+        resnets = new([.. layers.Select(i => Resnet((i == 0 ? inChannels : outChannels) + (i == config.LayersPerBlock ? lastSkip : outChannels)))]);
         if (attention)
             attentions = new([.. layers.Select(_ => new SpatialTransformer(outChannels, config, device))]);
         if (motion is not null)

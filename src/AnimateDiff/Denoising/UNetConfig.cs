@@ -108,13 +108,14 @@ public sealed record UNetConfig
     public void Validate()
     {
         var levels = BlockOutChannels.Count;
-        ModelConfigFile.Require(levels > 0 && DownBlockTypes.Count == levels && UpBlockTypes.Count == levels, "block_out_channels", BlockOutChannels, "as long as down_block_types and up_block_types");
+        var fits = DownBlockTypes.Count == levels && UpBlockTypes.Count == levels;
+        ModelConfigFile.Require(fits, "block_out_channels", BlockOutChannels, "as long as down_block_types and up_block_types");
         ModelConfigFile.Require(LayersPerBlock > 0, "layers_per_block", LayersPerBlock, "1 or more");
         foreach (var type in DownBlockTypes)
             ModelConfigFile.Require(type is "CrossAttnDownBlock2D" or "DownBlock2D", "down_block_types", type, "CrossAttnDownBlock2D or DownBlock2D");
         foreach (var type in UpBlockTypes)
             ModelConfigFile.Require(type is "CrossAttnUpBlock2D" or "UpBlock2D", "up_block_types", type, "CrossAttnUpBlock2D or UpBlock2D");
-        ModelConfigFile.Require(NormNumGroups > 0 && BlockOutChannels.All(channels => channels % NormNumGroups == 0), "block_out_channels", BlockOutChannels, $"multiples of norm_num_groups ({NormNumGroups})");
-        ModelConfigFile.Require(Heads > 0 && BlockOutChannels.All(channels => channels % Heads == 0), "block_out_channels", BlockOutChannels, $"multiples of the number of attention heads ({Heads})");
+        ModelConfigFile.RequireMultiples(BlockOutChannels, NormNumGroups, "norm_num_groups");
+        ModelConfigFile.RequireMultiples(BlockOutChannels, Heads, "the number of attention heads");
     }
 }

@@ -43,11 +43,12 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         int Level(int level) => channels[Math.Clamp(level, 0, last)];
         conv_in = nn.Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
         time_embedding = new(config, device);
-        down_blocks = new([.. Enumerable.Range(0, channels.Count).Select(i =>
-            new DownBlock(Level(i - 1), Level(i), config.DownBlockTypes[i].StartsWith("CrossAttn"), downsample: i < last, config, motion, device))]);
+        bool Attends(string type) => type.StartsWith("CrossAttn", StringComparison.Ordinal);
+        var levels = Enumerable.Range(0, channels.Count).ToArray();
+        down_blocks = new([.. levels.Select(i => new DownBlock(Level(i - 1), Level(i), Attends(config.DownBlockTypes[i]), i < last, config, motion, device))]);
         mid_block = new(channels[last], config, motion, device);
-        up_blocks = new([.. Enumerable.Range(0, channels.Count).Select(i =>
-            new UpBlock(Level(last - i + 1), Level(last - i), Level(last - i - 1), config.UpBlockTypes[i].StartsWith("CrossAttn"), upsample: i < last, config, motion, device))]);
+        up_blocks = new([.. levels.Select(i =>
+            new UpBlock(Level(last - i + 1), Level(last - i), Level(last - i - 1), Attends(config.UpBlockTypes[i]), i < last, config, motion, device))]);
         conv_norm_out = Norms.GroupNorm(config.NormNumGroups, channels[0], config.NormEps, device);
         conv_out = nn.Conv2d(channels[0], config.OutChannels, 3, padding: 1, device: device);
         RegisterComponents();

@@ -26,7 +26,8 @@ internal static class ModelConfigFile
             using var json = JsonDocument.Parse(text);
             foreach (var (key, built) in builtOnlyAs)
                 if (json.RootElement.TryGetProperty(key, out var value) && !JsonElement.DeepEquals(value, JsonElement.Parse(built)))
-                    throw new FileException(path, $"{path} says {key} = {value.GetRawText()}, but this program builds the {what} only with {built}; use one of the Stable Diffusion 1.x family.");
+                    throw new FileException(path,
+                        $"{path} says {key} = {value.GetRawText()}, but this program builds the {what} only with {built}; use one of the Stable Diffusion 1.x family.");
             return json.RootElement.Deserialize<T>(Options) ?? throw new JsonException("The file holds null.");
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
@@ -41,4 +42,8 @@ internal static class ModelConfigFile
         if (!holds)
             throw new RequestException($"{setting} is {(value is IEnumerable<int> list ? $"[{string.Join(", ", list)}]" : value)}; it must be {allowed}.");
     }
+
+    /// <summary>Throws unless block_out_channels are multiples of a number of groups or heads.</summary>
+    public static void RequireMultiples(IReadOnlyList<int> channels, int of, string setting)
+        => Require(channels.Count > 0 && of > 0 && channels.All(own => own % of == 0), "block_out_channels", channels, $"multiples of {setting} ({of})");
 }

@@ -29,7 +29,9 @@ internal static class Norms
         var (n, c, h, w) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3]);
         var places = n / sets * h * w;
         var stacked = images.permute(0, 2, 3, 1).reshape(sets, places, c).transpose(1, 2);                   // [sets, C, places], a view
-        var normed = places <= FewPlaces
+        // Nor can that kernel differentiate by the weights alone: it writes the gradient of an input that wants none, and crashes (libtorch 2.10).
+        var weightsOnly = is_grad_enabled() && norm.weight.requires_grad && !images.requires_grad;
+        var normed = places <= FewPlaces || weightsOnly
             ? norm.call(stacked.contiguous())
             : norm.call(stacked.unsqueeze(2)).squeeze(2);                                                   // 4-D, channels last
         return normed.transpose(1, 2).reshape(n, h, w, c).permute(0, 3, 1, 2).MoveToOuterDisposeScope();

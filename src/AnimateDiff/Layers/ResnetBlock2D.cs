@@ -12,7 +12,8 @@ internal sealed class ResnetBlock2D : nn.Module<Tensor, Tensor?, long, Tensor>
     private readonly Conv2d conv2;
     private readonly Conv2d? conv_shortcut;
 
-    public ResnetBlock2D(long inChannels, long outChannels, long? timeChannels, long groups, double eps, Device? device = null) : base(nameof(ResnetBlock2D))
+    public ResnetBlock2D(long inChannels, long outChannels, long? timeChannels, long groups, double eps, Device? device = null)
+        : base(nameof(ResnetBlock2D))
     {
         norm1 = Norms.GroupNorm(groups, inChannels, eps, device);
         conv1 = nn.Conv2d(inChannels, outChannels, 3, padding: 1, device: device);

@@ -50,11 +50,12 @@ internal sealed class AutoencoderKL : nn.Module
 
     /// <summary>Decodes clips a few frames at a time, so that the memory needed does not grow with their number.</summary>
     /// <param name="latents">[B, 4, F, h, w], as the UNet has them: they are divided by the scaling factor here.</param>
-    /// <param name="chunk">Frames decoded together.</param>
+    /// <param name="chunk">Frames decoded together, 1 or more.</param>
     /// <param name="sink">Called with each chunk in order.</param>
     /// <param name="cancellationToken">Looked at before each chunk.</param>
     public void DecodeFrames(Tensor latents, int chunk, FrameSink sink, CancellationToken cancellationToken = default)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(chunk, 1);
         using var scope = NewDisposeScope();
         var frames = latents.transpose(1, 2).flatten(0, 1);                                                 // [B·F, 4, h, w]
         for (var first = 0; first < frames.shape[0]; first += chunk)
@@ -70,7 +71,8 @@ internal sealed class AutoencoderKL : nn.Module
     private Tensor ChannelsLast(Tensor images)
     {
         using var scope = NewDisposeScope();
-        return images.to(post_quant_conv.weight.dtype, post_quant_conv.weight.device).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).MoveToOuterDisposeScope();
+        var input = images.to(post_quant_conv.weight.dtype, post_quant_conv.weight.device);
+        return input.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 }
 

@@ -65,7 +65,8 @@ internal sealed class VaeMidBlock : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor images)
     {
         using var scope = NewDisposeScope();
-        return resnets[0].call(images, null, images.shape[0]).Then(attentions[0].call).Then(x => resnets[1].call(x, null, x.shape[0])).MoveToOuterDisposeScope();
+        var hidden = resnets[0].call(images, null, images.shape[0]).Then(attentions[0].call);
+        return hidden.Then(x => resnets[1].call(x, null, x.shape[0])).MoveToOuterDisposeScope();
     }
 }
 
@@ -104,7 +105,10 @@ internal static class VaeResnets
     public const double Eps = 1e-6;
 
     public static ModuleList<ResnetBlock2D> Make(int count, long inChannels, long outChannels, VaeConfig config, Device? device)
-        => new([.. Enumerable.Range(0, count).Select(i => new ResnetBlock2D(i == 0 ? inChannels : outChannels, outChannels, timeChannels: null, config.NormNumGroups, Eps, device))]);
+    {
+        ResnetBlock2D Resnet(long channels) => new(channels, outChannels, timeChannels: null, config.NormNumGroups, Eps, device);
+        return new([.. Enumerable.Range(0, count).Select(i => Resnet(i == 0 ? inChannels : outChannels))]);
+    }
 
     public static Tensor Run(this ModuleList<ResnetBlock2D> resnets, Tensor images)
     {

@@ -62,7 +62,7 @@ public sealed record VaeConfig
     /// <exception cref="RequestException">They do not; names the setting and what is allowed.</exception>
     public void Validate()
     {
-        ModelConfigFile.Require(BlockOutChannels.Count > 0 && NormNumGroups > 0 && BlockOutChannels.All(channels => channels % NormNumGroups == 0), "block_out_channels", BlockOutChannels, $"multiples of norm_num_groups ({NormNumGroups})");
+        ModelConfigFile.RequireMultiples(BlockOutChannels, NormNumGroups, "norm_num_groups");
         ModelConfigFile.Require(LayersPerBlock > 0, "layers_per_block", LayersPerBlock, "1 or more");
         ModelConfigFile.Require(ScalingFactor > 0, "scaling_factor", ScalingFactor, "above 0");
     }

@@ -18,7 +18,8 @@ public static class ModuleWeights
     /// <param name="device">Device they get, the CPU by default.</param>
     /// <param name="part">Which of the module's names the file is for, all by default: the image layers and the motion modules of one UNet come from two files.</param>
     /// <exception cref="CheckpointException">Names or shapes differ.</exception>
-    public static void Load(nn.Module module, StateDict weights, string model, ScalarType dtype = ScalarType.Float32, Device? device = null, Func<string, bool>? part = null)
+    public static void Load(
+        nn.Module module, StateDict weights, string model, ScalarType dtype = ScalarType.Float32, Device? device = null, Func<string, bool>? part = null)
     {
         part ??= _ => true;
         using var scope = NewDisposeScope();

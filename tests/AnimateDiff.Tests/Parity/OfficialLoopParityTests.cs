@@ -24,8 +24,8 @@ public class OfficialLoopParityTests
         var latents = golden["initial"].Read();
         for (var i = 0; i < timesteps.Length; i++)
         {
-            var (without, with) = unet.call(cat([latents, latents]), tensor(new[] { timesteps[i] }), text).chunk(2) is [var a, var b] ? (a, b) : default;
-            var noise = without + guidance * (with - without);
+            var halves = unet.call(cat([latents, latents]), tensor(new[] { timesteps[i] }), text).chunk(2);
+            var noise = halves[0] + guidance * (halves[1] - halves[0]);
             var now = alphas[timesteps[i]].item<float>();
             var next = i + 1 < timesteps.Length ? alphas[timesteps[i + 1]].item<float>() : 1;
             latents = Math.Sqrt(next) * (latents - Math.Sqrt(1 - now) * noise) / Math.Sqrt(now) + Math.Sqrt(1 - next) * noise;

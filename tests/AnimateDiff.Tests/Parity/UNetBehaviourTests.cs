@@ -101,10 +101,7 @@ public class UNetBehaviourTests
             var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
             using (set_grad_enabled(training))
                 for (var i = 0; i < 5; i++)
-                {
-                    using var scope = NewDisposeScope();
-                    unet.Predict(sample, timestep, embeddings);
-                }
+                    unet.Predict(sample, timestep, embeddings).Dispose();
             Assert.Equal(live, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
         }
     }
@@ -135,6 +132,6 @@ public class UNetBehaviourTests
         Assert.All(unet.named_parameters(), entry => Assert.Equal(UNetMotionModel.IsMotion(entry.name), entry.parameter.is_meta));
         var error = Assert.Throws<CheckpointException>(() => ModuleWeights.Load(unet, image, "motion module", part: UNetMotionModel.IsMotion));
         Assert.Equal(20 * 26, error.Missing.Count);
-        Assert.Equal(686, error.Unexpected.Count);
+        Assert.Equal(image.Count, error.Unexpected.Count);
     }
 }

@@ -20,7 +20,7 @@ public class UNetParityTests
     public void Unet_with_motion_equals_diffusers(string motion) => EqualsGolden($"unet-motion-{motion}", motion, official: false, 5e-5);
 
     // At 8×8 latents the innermost images of the reference model are one pixel, and the official motion modules normalise frames for themselves: a group is two
-    // values, some of them apart by a 5000th of their size. That multiplies fp32 rounding by thousands in each of five modules: with v1 and v2 the reference
+    // values, some of them apart by a 5000th of their size. That multiplies fp32 rounding by thousands in each of five or six modules: with v1 and v2 the reference
     // differs from its own network computed in fp64 by 1.4e-3 and 2.5e-2, and so may any other order of the sums. A wrong normalisation differs by 0.8.
     [Theory]
     [InlineData("v1", 5e-3)]
