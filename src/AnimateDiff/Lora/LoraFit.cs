@@ -34,7 +34,8 @@ internal static class LoraFit
     private static bool Fits(LoraLayer layer, long[] weight)
     {
         long[] up = [.. layer.Up.Shape], down = [.. layer.Down.Shape];
-        if (up is not [var outputs, var rankUp, .. var upWindow] || down is not [var rank, var inputs, .. var window] || weight is not [var ownOutputs, var ownInputs, .. var ownWindow])
+        if (up is not [var outputs, var rankUp, .. var upWindow] || down is not [var rank, var inputs, .. var window]
+            || weight is not [var ownOutputs, var ownInputs, .. var ownWindow])
             return false;
         return rank == rankUp && outputs == ownOutputs && inputs == ownInputs
             && Array.TrueForAll(upWindow, size => size == 1)
@@ -45,8 +46,10 @@ internal static class LoraFit
     {
         var found = BaseOf(weights.Layers.Select(layer => (layer.Key, (IReadOnlyList<long>?)layer.Value.Down.Shape)));
         var own = BaseOf(weights.Layers.Keys.Select(path => (path, (IReadOnlyList<long>?)weightOf(path)?.shape)));
-        var guess = found is null ? "is it made for another base model?" : $"it seems made for {found}{(own is null || own == found ? "" : $", and this is {own}")}.";
-        var text = new StringBuilder($"{weights.Path} does not fit this model: of its {weights.Layers.Count} layers {missing.Count} are missing and {mismatches.Count} are of another shape; {guess}");
+        var other = own is null || own == found ? "" : $", and this is {own}";
+        var guess = found is null ? "choose one that was made for this base model" : $"it seems made for {found}{other}";
+        var text = new StringBuilder(
+            $"{weights.Path} does not fit this model: of its {weights.Layers.Count} layers {missing.Count} are missing and {mismatches.Count} are of another shape; {guess}.");
         foreach (var (title, lines) in new[] { ("missing", missing), ("another shape", mismatches) })
         {
             foreach (var line in lines.Take(Shown))
@@ -60,7 +63,8 @@ internal static class LoraFit
     /// <summary>The width of the text that a cross-attention reads tells the base model.</summary>
     private static string? BaseOf(IEnumerable<(string Path, IReadOnlyList<long>? Shape)> layers)
     {
-        var width = layers.FirstOrDefault(layer => layer.Shape is { Count: >= 2 } && (layer.Path.EndsWith("attn2.to_k") || layer.Path.EndsWith("attn2.to_v"))).Shape?[1];
+        var width = layers
+            .FirstOrDefault(layer => layer.Shape is { Count: >= 2 } && (layer.Path.EndsWith("attn2.to_k") || layer.Path.EndsWith("attn2.to_v"))).Shape?[1];
         return width switch
         {
             768 => "Stable Diffusion 1.x",

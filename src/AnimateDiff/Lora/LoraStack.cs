@@ -34,7 +34,8 @@ internal sealed class LoraStack(IReadOnlyDictionary<string, nn.Module> roots) : 
 
         // Weights that were made in inference mode can be changed in it only, others in both.
         using var _ = inference_mode();
-        var ordered = adapters.OrderBy(item => item.Weights.Path, StringComparer.Ordinal).ThenBy(item => item.Weights.Kind).ThenBy(item => item.Scale).ToArray();
+        var ordered = adapters
+            .OrderBy(item => item.Weights.Path, StringComparer.Ordinal).ThenBy(item => item.Weights.Kind).ThenBy(item => item.Scale).ToArray();
         foreach (var (weights, _) in ordered)
             if (!_factors.ContainsKey(weights))
                 _factors.Add(weights, new LoraFactors(weights, LoraFit.Check(weights, WeightOf)));
@@ -78,7 +79,7 @@ internal sealed class LoraStack(IReadOnlyDictionary<string, nn.Module> roots) : 
     {
         foreach (var (path, layer) in _adapted.Where(entry => where(entry.Key)).ToArray())
         {
-            using var same = WeightOf(path)!.copy_(layer.Original);
+            WeightOf(path)!.copy_(layer.Original);
             layer.Original.Dispose();
             _adapted.Remove(path);
         }

@@ -56,7 +56,9 @@ internal static class PickleGlobals
     public static PickleGlobal Resolve(string path, string module, string name)
         => Allowed.GetValueOrDefault($"{module}.{name}")
             ?? throw new FileException(
-                path, $"{path} asks to call {WeightFileBytes.Show($"{module}.{name}")}, which tensors do not need: nothing of it was run or loaded; get a safetensors version, or convert it where you trust it.");
+                path,
+                $"{path} asks to call {WeightFileBytes.Show($"{module}.{name}")}, which no tensor is made of: nothing of it was run or loaded; "
+                + "get a safetensors version, or convert it to safetensors where you trust it.");
 
     /// <summary>What a call would have built.</summary>
     /// <exception cref="FormatException">The arguments are not what the function takes.</exception>
@@ -65,20 +67,24 @@ internal static class PickleGlobals
         (PickleMeaning.Nothing, _) => PickledNothing.Value,
         (PickleMeaning.OrderedDict, []) => new PickledDict { Ordered = true },
         (PickleMeaning.Size, [object?[] sizes]) => sizes,
-        (PickleMeaning.RebuildTensor, [PickledStorage storage, long offset, object?[] shape, object?[] stride, ..]) =>
-            new PickledTensor(storage, offset, Numbers(shape), Numbers(stride)),
+        (PickleMeaning.RebuildTensor, [PickledStorage storage, long offset, object?[] shape, object?[] stride, ..])
+            => new PickledTensor(storage, offset, Numbers(shape), Numbers(stride)),
         (PickleMeaning.RebuildParameter, [PickledTensor data, ..]) => data,
-        (PickleMeaning.RebuildFromType, [PickleGlobal { Meaning: PickleMeaning.RebuildTensor or PickleMeaning.RebuildParameter } inner, PickleGlobal { Meaning: PickleMeaning.TensorType }, object?[] innerArguments, ..]) =>
-            Build(inner, innerArguments),
+        (PickleMeaning.RebuildFromType, [PickleGlobal inner, PickleGlobal { Meaning: PickleMeaning.TensorType }, object?[] innerArguments, ..])
+            when inner.Meaning is PickleMeaning.RebuildTensor or PickleMeaning.RebuildParameter => Build(inner, innerArguments),
         _ => throw new FormatException($"calls {function.Name} with arguments that it does not take"),
     };
 
-    /// <summary>The storage a persistent id stands for: <c>('storage', type, key, location, count)</c>, with a view of the oldest PyTorch versions at the end.</summary>
+    /// <summary>
+    /// The storage a persistent id stands for: <c>('storage', type, key, location, count)</c>; before PyTorch 1.6 a sixth part followed, None since 0.4.
+    /// </summary>
     /// <exception cref="FormatException">It is something else.</exception>
     public static PickledStorage Storage(object? id) => id switch
     {
-        object?[] and ["storage", PickleGlobal { Meaning: PickleMeaning.Storage } type, string key, string, long count, .. var view] when view is [] or [null] =>
-            count >= 0 && count <= long.MaxValue / 16 ? new PickledStorage(type.DType, key, count) : throw new FormatException($"has a storage of {count} elements"),
+        object?[] and ["storage", PickleGlobal { Meaning: PickleMeaning.Storage } type, string key, string, long count, .. var view] when view is [] or [null]
+            => count is >= 0 and <= long.MaxValue / 16
+                ? new PickledStorage(type.DType, key, count)
+                : throw new FormatException($"has a storage of {count} elements"),
         object?[] and ["storage", _, _, _, _, not null] => throw new FormatException("uses storage views of PyTorch versions before 0.4"),
         _ => throw new FormatException("refers to something outside it that is not the storage of a tensor"),
     };

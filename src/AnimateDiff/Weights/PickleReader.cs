@@ -5,7 +5,8 @@ using System.Text;
 namespace AnimateDiff.Weights;
 
 /// <summary>
-/// Reads a pickle, the data half of it: opcodes that build values (protocols 2 to 5, https://docs.python.org/3/library/pickletools.html), names from a fixed list.
+/// Reads a pickle, the data half of it: opcodes that build values (protocols 2 to 5, https://docs.python.org/3/library/pickletools.html), and names from
+/// a fixed list.
 /// Values are null, bool, long, <see cref="BigInteger"/>, double, string, byte[], object?[] (tuple), List (list), and the types of PickleValues.cs.
 /// </summary>
 internal sealed class PickleReader(string path, ReadOnlyMemory<byte> pickle)
@@ -38,7 +39,8 @@ internal sealed class PickleReader(string path, ReadOnlyMemory<byte> pickle)
         }
         catch (FormatException error)
         {
-            throw new FileException(path, $"{path} is damaged or no checkpoint: its pickle {error.Message} (at byte {Position}); download it again, or save it as safetensors.", error);
+            throw new FileException(
+                path, $"{path} is damaged or no checkpoint: its pickle {error.Message} (at byte {Position}); download it again, or save it as safetensors.", error);
         }
     }
 
@@ -112,14 +114,20 @@ internal sealed class PickleReader(string path, ReadOnlyMemory<byte> pickle)
     }
 
     private PickleGlobal Global(object? module, object? name)
-        => module is string inModule && name is string called ? PickleGlobals.Resolve(path, inModule, called) : throw new FormatException("names a function by something that is no text");
+        => module is string inModule && name is string called
+            ? PickleGlobals.Resolve(path, inModule, called)
+            : throw new FormatException("names a function by something that is no text");
 
     private static object Call(object? function, object? arguments)
-        => (function, arguments) is (PickleGlobal global, object?[] values) ? PickleGlobals.Build(global, values) : throw new FormatException($"calls {Describe(function)}");
+        => (function, arguments) is (PickleGlobal global, object?[] values)
+            ? PickleGlobals.Build(global, values)
+            : throw new FormatException($"calls {Describe(function)}");
 
     /// <summary>NEWOBJ, by which subclasses of dict are written.</summary>
     private static object CallClass(object? type, object? arguments)
-        => type is PickleGlobal { Meaning: PickleMeaning.OrderedDict or PickleMeaning.Nothing } ? Call(type, arguments) : throw new FormatException($"makes an instance of {Describe(type)}");
+        => type is PickleGlobal { Meaning: PickleMeaning.OrderedDict or PickleMeaning.Nothing }
+            ? Call(type, arguments)
+            : throw new FormatException($"makes an instance of {Describe(type)}");
 
     /// <summary>BUILD: attributes of what is on the stack. None of them is a weight, so that none is kept.</summary>
     private void SetState(object? state)
@@ -196,14 +204,15 @@ internal sealed class PickleReader(string path, ReadOnlyMemory<byte> pickle)
         return values;
     }
 
-    private object? Remembered(long index) => _memo.TryGetValue(index, out var value) ? value : throw new FormatException($"refers to value {index}, which it has not made");
+    private object? Remembered(long index)
+        => _memo.TryGetValue(index, out var value) ? value : throw new FormatException($"refers to value {index}, which it has not made");
 
     private void PushLong(uint length)
     {
         if (length > 64)
             throw new FormatException($"has a whole number of {length} bytes");
         var number = new BigInteger(Bytes(length));
-        Push(number >= long.MinValue && number <= long.MaxValue ? (long)number : number);
+        Push(number >= long.MinValue && number <= long.MaxValue ? (object)(long)number : number);
     }
 
     private byte Byte() => Bytes(1)[0];

@@ -16,7 +16,10 @@ public static class SafetensorsWriter
     /// <exception cref="FileException">The file cannot be written.</exception>
     /// <exception cref="ArgumentException">Two tensors have one name, or a type is none that the format has here.</exception>
     public static void Write(
-        string path, IEnumerable<KeyValuePair<string, WeightTensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null, Func<string, WeightTensor, ScalarType>? dtype = null)
+        string path,
+        IEnumerable<KeyValuePair<string, WeightTensor>> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null,
+        Func<string, WeightTensor, ScalarType>? dtype = null)
     {
         Entry[] entries =
         [
@@ -56,14 +59,18 @@ public static class SafetensorsWriter
     /// <param name="dtype">Type to write every tensor in; null keeps each tensor's own.</param>
     /// <exception cref="FileException">The file cannot be written.</exception>
     /// <exception cref="ArgumentException">Two tensors have one name, or a type is none that the format has here.</exception>
-    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
-        => Write(
-            path, tensors.Select(entry => KeyValuePair.Create(entry.Name, WeightTensor.Of(entry.Tensor))), metadata, dtype is { } type ? (_, _) => type : null);
+    public static void Write(
+        string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null, ScalarType? dtype = null)
+    {
+        var entries = tensors.Select(entry => KeyValuePair.Create(entry.Name, WeightTensor.Of(entry.Tensor)));
+        Write(path, entries, metadata, dtype is { } type ? (_, _) => type : null);
+    }
 
     private sealed record Entry(string Name, WeightTensor Tensor, WeightType Type);
 
     private static WeightType TypeOf(ScalarType dtype)
-        => WeightTypes.Find(dtype) ?? throw new ArgumentException($"safetensors files hold no {dtype} here; choose one of {string.Join(", ", WeightTypes.All.Select(type => type.DType))}.");
+        => WeightTypes.Find(dtype)
+            ?? throw new ArgumentException($"{dtype} is not written to safetensors; choose one of {string.Join(", ", WeightTypes.All.Select(type => type.DType))}.");
 
     private static void WriteHeader(Stream stream, Entry[] entries, IReadOnlyDictionary<string, string>? metadata)
     {
@@ -113,7 +120,8 @@ public static class SafetensorsWriter
         using var _ = no_grad();
         var tensor = entry.Tensor.Read();
         if (!tensor.shape.SequenceEqual(entry.Tensor.Shape))
-            throw new InvalidOperationException($"'{entry.Name}' was announced with shape [{string.Join(", ", entry.Tensor.Shape)}] and read with [{string.Join(", ", tensor.shape)}].");
+            throw new InvalidOperationException(
+                $"'{entry.Name}' was announced with shape [{string.Join(", ", entry.Tensor.Shape)}] and read with [{string.Join(", ", tensor.shape)}].");
         WeightFileBytes.ForEachPiece(tensor.to(entry.Type.DType).contiguous(), piece => stream.Write(piece));
     }
 }

@@ -24,11 +24,12 @@ internal static class ShardedWeights
                 shards.Add(part);
                 format = part.Format;
                 foreach (var (name, tensor) in part)
-                    tensors[name] = map.GetValueOrDefault(name) == shard ? tensor
-                        : throw new FileException(part.Path, $"{part.Path} holds '{WeightFileBytes.Show(name)}', which {indexPath} does not place there; download the folder again.");
+                    tensors[name] = map.GetValueOrDefault(name) == shard ? tensor : throw new FileException(
+                        part.Path, $"{part.Path} holds '{WeightFileBytes.Show(name)}', which {indexPath} does not place there; download the folder again.");
             }
             if (map.Keys.FirstOrDefault(name => !tensors.ContainsKey(name)) is { } missing)
-                throw new FileException(indexPath, $"{indexPath} places '{WeightFileBytes.Show(missing)}' in '{map[missing]}', which does not hold it; download the folder again.");
+                throw new FileException(
+                    indexPath, $"{indexPath} places '{WeightFileBytes.Show(missing)}' in '{map[missing]}', which does not hold it; download the folder again.");
             return new StateDict(folder, tensors, null, shards, $"{format} in {shards.Count} shards");
         }
         catch

@@ -50,7 +50,11 @@ public sealed class StateDict : IReadOnlyDictionary<string, WeightTensor>, IDisp
     /// <param name="file">What to dispose with it: the open file.</param>
     /// <param name="format">File format it was read from.</param>
     public StateDict(
-        string path, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null, IDisposable? file = null, string format = "memory")
+        string path,
+        IReadOnlyDictionary<string, WeightTensor> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null,
+        IDisposable? file = null,
+        string format = "memory")
         => (Path, _tensors, Metadata, _file, Format) = (path, tensors, metadata ?? new Dictionary<string, string>(), file, format);
 
     /// <summary>The tensors for which <paramref name="rename"/> gives a name, under that name. Shares the open file: keep the original alive.</summary>

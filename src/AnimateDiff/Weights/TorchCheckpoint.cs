@@ -34,12 +34,14 @@ public static class TorchCheckpoint
     {
         var archive = new TorchCheckpointZip(file);
         if (archive.Names.FirstOrDefault(name => name.EndsWith("/constants.pkl") || name.Contains("/code/")) is not null)
-            throw new FileException(file.Path, $"{file.Path} is a TorchScript program (torch.jit.save), which would have to be run; save the state dict of the model instead.");
+            throw new FileException(
+                file.Path, $"{file.Path} is a TorchScript program (torch.jit.save), which would have to be run; save the state dict of the model instead.");
         if (archive.Names.Where(name => name.EndsWith("/data.pkl") && name.IndexOf('/') == name.Length - "/data.pkl".Length).ToArray() is not [var pickleName])
             throw archive.Damaged("it is a zip archive without the one data.pkl of torch.save");
         var root = pickleName[..^"data.pkl".Length];
         if (archive.Find(root + "byteorder") is { } order && !archive.ReadAll(order, 16).AsSpan().SequenceEqual("little"u8))
-            throw new FileException(file.Path, $"{file.Path} was saved with a byte order other than 'little'; save it on a little-endian machine, or as safetensors.");
+            throw new FileException(
+                file.Path, $"{file.Path} was saved with a byte order other than 'little'; save it on a little-endian machine, or as safetensors.");
 
         var pickle = new PickleReader(file.Path, archive.ReadAll(archive.Find(pickleName)!, MaxPickle));
         var tree = new TorchCheckpointTree(file.Path, pickle.Read());
@@ -51,7 +53,10 @@ public static class TorchCheckpoint
     internal delegate Tensor StorageReader(long first, IReadOnlyList<long> shape);
 
     internal static StateDict ToStateDict(WeightFileBytes file, TorchCheckpointTree tree, IReadOnlyDictionary<string, StorageReader> storages, string format)
-        => new(file.Path, tree.Tensors.ToDictionary(entry => entry.Key, entry => ToWeight(file.Path, entry.Key, entry.Value, storages[entry.Value.Storage.Key])), tree.Metadata, file, format);
+    {
+        var tensors = tree.Tensors.ToDictionary(entry => entry.Key, entry => ToWeight(file.Path, entry.Key, entry.Value, storages[entry.Value.Storage.Key]));
+        return new StateDict(file.Path, tensors, tree.Metadata, file, format);
+    }
 
     private static WeightTensor ToWeight(string path, string name, PickledTensor tensor, StorageReader read)
     {

@@ -55,5 +55,6 @@ internal static class TorchCheckpointLegacy
         return (first, shape) => file.ReadTensor(start + first * WeightTypes.SizeOf(storage.DType), storage.DType, shape);
     }
 
-    private static FileException Damaged(WeightFileBytes file, string what) => new(file.Path, $"{file.Path} {what}; download it again, or save it as safetensors.");
+    private static FileException Damaged(WeightFileBytes file, string what)
+        => new(file.Path, $"{file.Path} {what}; download it again, or save it as safetensors.");
 }

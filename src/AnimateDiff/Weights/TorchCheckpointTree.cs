@@ -3,7 +3,10 @@ using System.Numerics;
 
 namespace AnimateDiff.Weights;
 
-/// <summary>What a checkpoint's pickle built, as names and values: <c>{'state_dict': {'a.b': tensor}, 'epoch': 3}</c> becomes the tensor <c>state_dict.a.b</c> and the text <c>epoch</c>.</summary>
+/// <summary>
+/// What a checkpoint's pickle built, as names and values: <c>{'state_dict': {'a.b': tensor}, 'epoch': 3}</c> becomes the tensor <c>state_dict.a.b</c> and the
+/// text <c>epoch</c>.
+/// </summary>
 internal sealed class TorchCheckpointTree
 {
     // A pickle can refer to one list from many places, so that a small file can make an endless tree.
@@ -22,7 +25,7 @@ internal sealed class TorchCheckpointTree
     {
         _path = path;
         if (root is not (PickledDict or List<object?> or object?[]))
-            throw Damaged("it holds no dict of tensors");
+            throw Damaged("it holds a single value");
         Visit(root);
         if (Tensors.Count == 0)
             throw Damaged("there is no tensor in it");
@@ -65,5 +68,6 @@ internal sealed class TorchCheckpointTree
     private string Name()
         => _names.Sum(name => name.Length + 1L) <= MaxName ? string.Join('.', _names) : throw Damaged($"it has a name of more than {MaxName} letters");
 
-    private FileException Damaged(string what) => new(_path, $"{_path} is no checkpoint that can be read: {what}; 'animatediff' needs the weights of a model, as a dict of tensors.");
+    private FileException Damaged(string what)
+        => new(_path, $"{_path} is no checkpoint that can be read: {what}; give the weights of a model, saved as a dict of named tensors.");
 }

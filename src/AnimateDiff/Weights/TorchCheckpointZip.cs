@@ -5,7 +5,8 @@ using System.Text;
 namespace AnimateDiff.Weights;
 
 /// <summary>
-/// The zip archive around a PyTorch checkpoint (PKWARE APPNOTE 6.3). <see cref="ZipArchive"/> does not say where in the file an entry is, and tensors are read from there.
+/// The zip archive around a PyTorch checkpoint (PKWARE APPNOTE 6.3). <see cref="ZipArchive"/> does not say where in the file an entry is, and tensors are
+/// read from there.
 /// </summary>
 internal sealed class TorchCheckpointZip
 {
@@ -76,7 +77,8 @@ internal sealed class TorchCheckpointZip
     }
 
     /// <summary>The unpacked bytes of a compressed entry, from its first.</summary>
-    public Inflated Inflate(Entry entry, long dataStart) => new(new DeflateStream(new Range(_file, dataStart, entry.StoredSize), CompressionMode.Decompress), this, entry);
+    public Inflated Inflate(Entry entry, long dataStart)
+        => new(new DeflateStream(new Range(_file, dataStart, entry.StoredSize), CompressionMode.Decompress), this, entry);
 
     public FileException Damaged(string what, Exception? inner = null)
         => new(_file.Path, $"{_file.Path} is not a whole PyTorch checkpoint: {what}; download it again, or save it as safetensors.", inner);
@@ -96,7 +98,9 @@ internal sealed class TorchCheckpointZip
             if (position < 0 || position > _file.Length - large.Length)
                 throw Damaged("its zip64 directory lies outside it");
             _file.ReadExactly(position, large);
-            return UInt32(large, 0) == 0x06064b50 ? (Int64(large, 32), Int64(large, 40), Int64(large, 48)) : throw Damaged("its zip64 directory is not where it should be");
+            if (UInt32(large, 0) != 0x06064b50)
+                throw Damaged("its zip64 directory is not where it should be");
+            return (Int64(large, 32), Int64(large, 40), Int64(large, 48));
         }
         throw Damaged("the zip directory at its end is missing, so that it was cut short");
     }

@@ -27,7 +27,9 @@ public static class WeightFile
             if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
                 return SafetensorsFile.Open(file);
             throw new FileException(
-                path, $"{path} begins with the bytes {Convert.ToHexStringLower(head[..Math.Min(head.Length, 8)])} and is neither a safetensors file nor a PyTorch checkpoint; download it again.");
+                path,
+                $"{path} begins with the bytes {Convert.ToHexStringLower(head[..Math.Min(head.Length, 8)])} "
+                + "and is neither a safetensors file nor a PyTorch checkpoint; download it again.");
         }
         catch
         {
@@ -49,14 +51,21 @@ public static class WeightFile
         if (!Directory.Exists(folder))
             throw new FileException(folder, $"{folder} is not a folder; expected one with {stem}.safetensors in it.");
         string?[] variants = variant is null ? [null, "fp16"] : [variant, null];
-        string[] names = [.. variants.SelectMany(part => Candidates(stem, "safetensors", part)), .. variants.SelectMany(part => Candidates(stem == "model" ? "pytorch_model" : stem, "bin", part))];
+        var checkpointStem = stem == "model" ? "pytorch_model" : stem;
+        string[] names =
+        [
+            .. variants.SelectMany(part => Candidates(stem, "safetensors", part)),
+            .. variants.SelectMany(part => Candidates(checkpointStem, "bin", part)),
+        ];
         var found = names.FirstOrDefault(name => File.Exists(Path.Combine(folder, name)))
             ?? throw new FileException(folder, $"{folder} holds no weights; looked for {string.Join(", ", names)}.");
         var path = Path.Combine(folder, found);
         return found.EndsWith(".json") ? ShardedWeights.Open(path) : Open(path);
     }
 
-    /// <summary>The names one set of weights can have; diffusers and transformers put a variant before the last part of the index's name, older files after the stem.</summary>
+    /// <summary>
+    /// The names one set of weights can have; diffusers and transformers put a variant before the last part of the index's name, older files after the stem.
+    /// </summary>
     private static string[] Candidates(string stem, string extension, string? variant) => variant is null
         ? [$"{stem}.{extension}", $"{stem}.{extension}.index.json"]
         : [$"{stem}.{variant}.{extension}", $"{stem}.{extension}.index.{variant}.json", $"{stem}.{variant}.{extension}.index.json"];
@@ -70,7 +79,7 @@ public static class WeightFile
         var text = Encoding.UTF8.GetString(head).TrimStart('\uFEFF', ' ', '\t', '\r', '\n');
         if (text.StartsWith("version https://git-lfs", StringComparison.Ordinal))
             return "is a git-lfs pointer, not the weights it stands for; run 'git lfs pull' in its folder, or download the file itself";
-        if (text.StartsWith("<!", StringComparison.Ordinal) || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase) || text.StartsWith("<?xml", StringComparison.OrdinalIgnoreCase))
+        if (Array.Exists(["<!", "<html", "<?xml"], start => text.StartsWith(start, StringComparison.OrdinalIgnoreCase)))
             return "is a web page, most likely the error page of a download; open it in an editor to see what the server said, and download the file again";
         if (text.StartsWith("GGUF", StringComparison.Ordinal))
             return "is a GGUF file, whose quantised weights are not supported; get a safetensors version";

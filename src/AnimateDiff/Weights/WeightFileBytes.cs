@@ -7,7 +7,7 @@ namespace AnimateDiff.Weights;
 internal sealed class WeightFileBytes : IDisposable
 {
     /// <summary>Bytes read at once: a span cannot be longer than 2 GB, and a tensor can.</summary>
-    private const int Piece = 1 << 26;
+    private const int Piece = 1 << 24;
 
     private readonly SafeFileHandle _handle;
 
@@ -46,7 +46,7 @@ internal sealed class WeightFileBytes : IDisposable
             {
                 var read = RandomAccess.Read(_handle, into, start);
                 if (read == 0)
-                    throw new FileException(Path, $"{Path} ends at byte {Length}, within data that should reach byte {start + into.Length}; download it again.");
+                    throw new FileException(Path, $"{Path} ends within data that should reach byte {start + into.Length}; download it again.");
                 into = into[read..];
                 start += read;
             }

@@ -8,7 +8,9 @@ namespace AnimateDiff.Weights;
 /// <param name="Size">Bytes of one element.</param>
 internal sealed record WeightType(ScalarType DType, string Safetensors, string Torch, string Storage, int Size);
 
-/// <summary>The element types of weight files, in the order in which the safetensors library lays tensors out: widest first, so that each one is aligned.</summary>
+/// <summary>
+/// The element types of weight files, in the order in which the safetensors library lays tensors out: widest first, so that each one is aligned.
+/// </summary>
 internal static class WeightTypes
 {
     public static readonly WeightType[] All =
@@ -31,7 +33,8 @@ internal static class WeightTypes
 
     /// <summary>Bytes of one element of a type that weight files hold.</summary>
     public static int SizeOf(ScalarType dtype)
-        => Find(dtype)?.Size ?? throw new ArgumentException($"Weight files hold no {dtype} tensors; cast it to one of {string.Join(", ", All.Select(type => type.DType))}.");
+        => Find(dtype)?.Size
+            ?? throw new ArgumentException($"Weight files hold no {dtype} tensors; cast it to one of {string.Join(", ", All.Select(type => type.DType))}.");
 
     /// <summary>Number of elements, or null where the sizes are negative or their product does not fit 62 bits even with zeros left out.</summary>
     public static long? ElementCount(ReadOnlySpan<long> shape)
