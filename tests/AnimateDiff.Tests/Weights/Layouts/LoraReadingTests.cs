@@ -46,7 +46,9 @@ public sealed class LoraReadingTests
         {
             [LoraTensors.PeftMetadata] = JsonSerializer.Serialize(new Dictionary<string, object>
             {
-                ["unet.r"] = 4, ["unet.lora_alpha"] = 8, ["unet.alpha_pattern"] = new Dictionary<string, double> { ["conv_in"] = 2 },
+                ["unet.r"] = 4,
+                ["unet.lora_alpha"] = 8,
+                ["unet.alpha_pattern"] = new Dictionary<string, double> { ["conv_in"] = 2 },
             }),
         };
         var layers = LoraTensors.Read(Unread(
