@@ -83,7 +83,11 @@ public sealed class BaseModelFiles : IDisposable
     private void OpenFolder()
     {
         (UNet, UNetConfig) = Part("unet", ModelConfigs.UNet);
-        Kind = ModelDetection.Detect(UNet) with { Kind = CheckpointKind.BaseFolder };
+        var unet = ModelDetection.Detect(UNet);
+        if (unet.Kind != CheckpointKind.UNet)
+            throw new FileException(Path, $"{Path} has {KindSentences.Short(unet)} in unet/, not the UNet of a base model; use the folder of a Stable Diffusion model.");
+        Kind = unet with { Kind = CheckpointKind.BaseFolder };
+        RefuseSd2();
         (Vae, VaeConfig) = Part("vae", vae => ModelConfigs.Vae(vae, Kind.Family));
         (TextEncoder, TextEncoderConfig) = Part("text_encoder", ModelConfigs.Text);
         if (Kind.Family == ModelFamily.StableDiffusionXL)
@@ -119,9 +123,8 @@ public sealed class BaseModelFiles : IDisposable
         Kind = ModelDetection.Detect(raw);
         ModelPairing.RequireBase(Path, Kind);
         var file = Wrappers.Strip(raw);
+        RefuseSd2();
         var parts = CompVisLayout.ToDiffusers(file);
-        if (Kind.Family == ModelFamily.StableDiffusion2)
-            throw new FileException(Path, $"{Path} is {KindSentences.Short(Kind)}; AnimateDiff's motion modules exist for SD1.5 and SDXL only, so use a checkpoint of one of these.");
         UNet = parts.UNet!;
         Vae = parts.Vae ?? throw Lacks("VAE (first_stage_model.*)");
         TextEncoder = parts.TextEncoder ?? throw Lacks("text encoder (cond_stage_model.transformer.*)");
@@ -140,6 +143,12 @@ public sealed class BaseModelFiles : IDisposable
         string Config(string part, JsonObject derived) => raw.Metadata.GetValueOrDefault(ConfigMetadata + part) ?? ModelConfigs.Text(derived);
         FileException Lacks(string part)
             => new(Path, $"{Path} is {KindSentences.Short(Kind)} without its {part}; use the full version of the checkpoint, or a diffusers folder.");
+    }
+
+    private void RefuseSd2()
+    {
+        if (Kind.Family == ModelFamily.StableDiffusion2)
+            throw new FileException(Path, $"{Path} is {KindSentences.Short(Kind)}; AnimateDiff's motion modules exist for SD1.5 and SDXL only, so use a model of one of these.");
     }
 
     /// <summary>Counts what the pipeline uses: the parts, and nothing of what else lies in the files.</summary>

@@ -40,12 +40,12 @@ internal static class KindSentences
         var family = kind.Family == ModelFamily.Unknown ? "" : $" for {Name(kind.Family)}";
         return kind.Kind switch
         {
-            CheckpointKind.BaseFile => $"a {Name(kind.Family)} checkpoint",
-            CheckpointKind.BaseFolder => $"a {Name(kind.Family)} model folder",
-            CheckpointKind.UNet => $"a {Name(kind.Family)} UNet",
-            CheckpointKind.MotionUNet => $"a {Name(kind.Family)} UNet with {MotionShape.Name(kind.Motion!.Version)} motion modules",
+            CheckpointKind.BaseFile => $"an {Name(kind.Family)} checkpoint",
+            CheckpointKind.BaseFolder => $"an {Name(kind.Family)} model folder",
+            CheckpointKind.UNet => $"an {Name(kind.Family)} UNet",
+            CheckpointKind.MotionUNet => $"an {Name(kind.Family)} UNet with {MotionShape.Name(kind.Motion!.Version)} motion modules",
             CheckpointKind.MotionModule => kind.Motion!.Version is MotionVersion.Sdxl or MotionVersion.HotShotXL
-                ? $"a {MotionShape.Name(kind.Motion.Version)} motion module" : $"a {MotionShape.Name(kind.Motion.Version)} motion module{family}",
+                ? (kind.Motion.Version == MotionVersion.Sdxl ? "an SDXL motion module" : "a Hotshot-XL motion module") : $"{(kind.Motion.Version == MotionVersion.AnimateLcm ? "an" : "a")} {MotionShape.Name(kind.Motion.Version)} motion module{family}",
             CheckpointKind.Vae => "a VAE",
             CheckpointKind.TextEncoder => "a CLIP text encoder",
             CheckpointKind.ImageEncoder => "a CLIP vision encoder",

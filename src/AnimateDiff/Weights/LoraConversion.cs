@@ -82,12 +82,14 @@ internal static class LoraConversion
             var alpha = Commonest(layers.Values.Select(layer => layer.Alpha));
             settings[$"{component.Key}.r"] = rank;
             settings[$"{component.Key}.lora_alpha"] = alpha;
-            settings[$"{component.Key}.rank_pattern"] = new JsonObject(layers.Where(layer => layer.Value.Rank != rank).Select(layer => KeyValuePair.Create(layer.Key, (JsonNode?)layer.Value.Rank)));
-            settings[$"{component.Key}.alpha_pattern"] = new JsonObject(layers.Where(layer => layer.Value.Alpha != alpha).Select(layer => KeyValuePair.Create(layer.Key, (JsonNode?)layer.Value.Alpha)));
+            settings[$"{component.Key}.rank_pattern"] = Pattern(layers.Where(layer => layer.Value.Rank != rank).Select(layer => (layer.Key, (JsonNode)layer.Value.Rank)));
+            settings[$"{component.Key}.alpha_pattern"] = Pattern(layers.Where(layer => layer.Value.Alpha != alpha).Select(layer => (layer.Key, (JsonNode)layer.Value.Alpha)));
             settings[$"{component.Key}.target_modules"] = new JsonArray([.. layers.Keys.Select(module => (JsonNode)module)]);
         }
         return settings;
     }
+
+    private static JsonObject Pattern(IEnumerable<(string Module, JsonNode Value)> layers) => new(layers.Select(layer => KeyValuePair.Create(layer.Module, (JsonNode?)layer.Value)));
 
     private static T Commonest<T>(IEnumerable<T> values) => values.GroupBy(value => value).MaxBy(group => group.Count())!.Key;
 

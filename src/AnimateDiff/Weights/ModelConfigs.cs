@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff.Weights;
 
@@ -57,18 +58,18 @@ internal static class ModelConfigs
     /// <summary>Configuration of <c>AutoencoderKL</c>.</summary>
     public static JsonObject Vae(StateDict vae, ModelFamily family)
     {
-        var levels = Enumerable.Range(0, Layouts.NameParts.Count(vae.Keys, "encoder.down_blocks.")).ToArray();
+        var levels = Enumerable.Range(0, NameParts.Count(vae.Keys, "encoder.down_blocks.")).ToArray();
         return new JsonObject
         {
             ["_class_name"] = "AutoencoderKL",
             ["act_fn"] = "silu",
-            ["block_out_channels"] = Array(levels.Select(level => vae[$"encoder.down_blocks.{level}.resnets.0.conv1.weight"].Shape[0])),
+            ["block_out_channels"] = Array(levels.Select(level => Size(vae, $"encoder.down_blocks.{level}.resnets.0.conv1.weight", 0))),
             ["down_block_types"] = Array(levels.Select(_ => "DownEncoderBlock2D")),
-            ["in_channels"] = vae["encoder.conv_in.weight"].Shape[1],
-            ["latent_channels"] = vae["decoder.conv_in.weight"].Shape[1],
+            ["in_channels"] = Size(vae, "encoder.conv_in.weight", 1),
+            ["latent_channels"] = Size(vae, "decoder.conv_in.weight", 1),
             ["layers_per_block"] = 2,
             ["norm_num_groups"] = NormGroups,
-            ["out_channels"] = vae["decoder.conv_out.weight"].Shape[0],
+            ["out_channels"] = Size(vae, "decoder.conv_out.weight", 0),
             ["sample_size"] = family == ModelFamily.StableDiffusionXL ? 1024 : 512,
             ["scaling_factor"] = family == ModelFamily.StableDiffusionXL ? 0.13025 : 0.18215,
             ["up_block_types"] = Array(levels.Select(_ => "UpDecoderBlock2D")),
@@ -78,24 +79,25 @@ internal static class ModelConfigs
     /// <summary>Configuration of <c>CLIPTextModel</c>, or of the second, projecting encoder of SDXL.</summary>
     public static JsonObject Text(StateDict text)
     {
-        var token = text["text_model.embeddings.token_embedding.weight"].Shape;
-        var projection = text.TryGetValue("text_projection.weight", out var projected) ? projected.Shape[0] : (long?)null;
+        const string Tokens = "text_model.embeddings.token_embedding.weight";
+        var width = Size(text, Tokens, 1);
+        long? projection = text.ContainsKey("text_projection.weight") ? Size(text, "text_projection.weight", 0) : null;
         return new JsonObject
         {
             ["architectures"] = Array([projection is null ? "CLIPTextModel" : "CLIPTextModelWithProjection"]),
             ["bos_token_id"] = 49406,
             ["eos_token_id"] = 49407,
             ["hidden_act"] = projection is null ? "quick_gelu" : "gelu",
-            ["hidden_size"] = token[1],
-            ["intermediate_size"] = text["text_model.encoder.layers.0.mlp.fc1.weight"].Shape[0],
+            ["hidden_size"] = width,
+            ["intermediate_size"] = Size(text, "text_model.encoder.layers.0.mlp.fc1.weight", 0),
             ["layer_norm_eps"] = 1e-5,
-            ["max_position_embeddings"] = text["text_model.embeddings.position_embedding.weight"].Shape[0],
+            ["max_position_embeddings"] = Size(text, "text_model.embeddings.position_embedding.weight", 0),
             ["model_type"] = "clip_text_model",
-            ["num_attention_heads"] = projection is null ? Sd1TextHeads : Math.Max(1, token[1] / HeadWidth),
-            ["num_hidden_layers"] = Layouts.NameParts.Count(text.Keys, "text_model.encoder.layers."),
+            ["num_attention_heads"] = projection is null ? Sd1TextHeads : Math.Max(1, width / HeadWidth),
+            ["num_hidden_layers"] = NameParts.Count(text.Keys, "text_model.encoder.layers."),
             ["pad_token_id"] = 1,
-            ["projection_dim"] = projection ?? token[1],
-            ["vocab_size"] = token[0],
+            ["projection_dim"] = projection ?? width,
+            ["vocab_size"] = Size(text, Tokens, 0),
         };
     }
 
@@ -114,6 +116,51 @@ internal static class ModelConfigs
         ["motion_transformer_layers_per_mid_block"] = 1,
         ["use_motion_mid_block"] = shape.MidBlock,
     };
+
+    /// <summary>Configuration of <c>ControlNetModel</c> or <c>SparseControlNetModel</c>.</summary>
+    /// <param name="control">Its tensors under diffusers' names.</param>
+    /// <param name="motion">Its motion modules (SparseCtrl), or null.</param>
+    public static JsonObject Control(StateDict control, MotionShape? motion)
+    {
+        const string Embedding = "controlnet_cond_embedding.";
+        var shape = UNetShape.Of(control);
+        var simple = control.ContainsKey(Embedding + "weight");
+        var first = Embedding + (simple ? "weight" : "conv_in.weight");
+        var stages = NameParts.Count(control.Keys, Embedding + "blocks.");
+        var config = new JsonObject
+        {
+            ["_class_name"] = motion is null ? "ControlNetModel" : "SparseControlNetModel",
+            ["act_fn"] = "silu",
+            ["attention_head_dim"] = shape.Family == ModelFamily.StableDiffusion1 ? Sd1Heads : Array(shape.Widths.Select(width => Math.Max(1, width / HeadWidth))),
+            ["block_out_channels"] = Array(shape.Widths),
+            // SparseCtrl's mask of the frames that have a condition is one channel more
+            ["conditioning_channels"] = Size(control, first, 1) - (motion is null ? 0 : 1),
+            ["controlnet_conditioning_channel_order"] = "rgb",
+            ["cross_attention_dim"] = shape.CrossAttentionWidth,
+            ["down_block_types"] = Array(shape.DownAttends.Select(attends => (attends ? "CrossAttnDownBlock" : "DownBlock") + (motion is null ? "2D" : "Motion"))),
+            ["downsample_padding"] = 1,
+            ["flip_sin_to_cos"] = true,
+            ["freq_shift"] = 0,
+            ["in_channels"] = shape.InChannels,
+            ["layers_per_block"] = 2,
+            ["norm_eps"] = 1e-5,
+            ["norm_num_groups"] = NormGroups,
+            ["transformer_layers_per_block"] = shape.Depths.All(depth => depth == 1) ? 1 : Array(shape.Depths),
+            ["use_linear_projection"] = shape.LinearProjection,
+        };
+        if (!simple)
+            config["conditioning_embedding_out_channels"] = Array(
+                [Size(control, first, 0), .. Enumerable.Range(0, stages / 2).Select(stage => Size(control, $"{Embedding}blocks.{2 * stage + 1}.weight", 0))]);
+        if (motion is not null)
+        {
+            config["concat_conditioning_mask"] = true;
+            config["motion_max_seq_length"] = motion.MaxFrames;
+            config["motion_num_attention_heads"] = MotionHeads;
+            config["temporal_transformer_layers_per_block"] = 1;
+            config["use_simplified_condition_embedding"] = simple;
+        }
+        return config;
+    }
 
     /// <summary>The scheduler that the base model's own folder comes with.</summary>
     public static JsonObject Scheduler(ModelFamily family)
@@ -137,6 +184,10 @@ internal static class ModelConfigs
         }
         return config;
     }
+
+    private static long Size(StateDict part, string name, int dimension)
+        => part.TryGetValue(name, out var tensor) && tensor.Shape.Count > dimension ? tensor.Shape[dimension]
+            : throw new FileException(part.Path, $"{part.Path} lacks '{name}', or has it in another shape than Stable Diffusion; the file is incomplete, get it again.");
 
     private static JsonArray Array(IEnumerable<long> values) => [.. values.Select(value => (JsonNode)value)];
     private static JsonArray Array(IEnumerable<int> values) => [.. values.Select(value => (JsonNode)value)];

@@ -96,7 +96,7 @@ public static partial class ModelDetection
             Kind = CheckpointKind.IPAdapter,
             Layout = CheckpointLayout.Official,
             Family = keys.Length == 0 ? ModelFamily.Unknown : keys.Length == CrossAttentionsOfSd1 ? ModelFamily.StableDiffusion1 : ModelFamily.StableDiffusionXL,
-            CrossAttentionWidth = keys.Length == 0 ? null : keys[0].Shape[1],
+            CrossAttentionWidth = keys.Length == 0 ? null : keys[0].Size(1),
         };
     }
 
@@ -108,13 +108,13 @@ public static partial class ModelDetection
         var token = file.Count == 1 && file.Single() is { Key: ['<', ..], Value.Shape.Count: 1 or 2 };
         if (!named && !sdxl && !token)
             return null;
-        var vector = file.Values.First(tensor => tensor.Shape.Count > 0);
+        var width = file.Values.FirstOrDefault(tensor => tensor.Shape.Count > 0)?.Shape[^1];
         return new ModelKind
         {
             Kind = CheckpointKind.TextualInversion,
             Layout = token ? CheckpointLayout.Diffusers : CheckpointLayout.CompVis,
-            Family = sdxl ? ModelFamily.StableDiffusionXL : FamilyByText(vector.Shape[^1]),
-            CrossAttentionWidth = sdxl ? null : vector.Shape[^1],
+            Family = sdxl ? ModelFamily.StableDiffusionXL : FamilyByText(width ?? 0),
+            CrossAttentionWidth = sdxl ? null : width,
         };
     }
 
@@ -124,7 +124,8 @@ public static partial class ModelDetection
         var modules = names.Select(entry => entry.Name!.Value.Module).Distinct().ToArray();
         var down = names.Where(entry => entry.Name!.Value.Part == LoraPart.Down).ToDictionary(entry => entry.Name!.Value.Module, entry => entry.Tensor);
         var kind = LoraTensors.KindOf(file, modules);
-        long? cross = down.FirstOrDefault(entry => entry.Key.EndsWith(".attn2.to_k", StringComparison.Ordinal) && !entry.Key.Contains(".motion_modules.", StringComparison.Ordinal)).Value?.Shape[1];
+        long? cross = down.FirstOrDefault(entry => entry.Key.EndsWith(".attn2.to_k", StringComparison.Ordinal) && entry.Key.Contains(".attentions.", StringComparison.Ordinal))
+            .Value is { Shape.Count: > 1 } text ? text.Shape[1] : null;
         var unreadable = names.Length < file.Count;
         return new ModelKind
         {
@@ -133,7 +134,7 @@ public static partial class ModelDetection
             Family = LoraFamily(modules, cross),
             BlockWidths = LoraWidths(down),
             CrossAttentionWidth = cross,
-            Lora = new LoraTraits(kind, modules.Length, [.. down.Values.Select(tensor => tensor.Shape[0]).Distinct().Order()],
+            Lora = new LoraTraits(kind, modules.Length, [.. down.Values.Select(tensor => tensor.Size(0)).Distinct().Order()],
                 MidBlock: modules.Any(module => module.StartsWith("unet.mid_block.motion_modules.", StringComparison.Ordinal)),
                 TextEncoder: modules.Any(module => module.StartsWith("text_encoder", StringComparison.Ordinal)),
                 HasAlpha: names.Any(entry => entry.Name!.Value.Part == LoraPart.Alpha) || file.Metadata.ContainsKey(LoraTensors.PeftMetadata)),
@@ -167,7 +168,7 @@ public static partial class ModelDetection
     {
         var blocks = NameParts.Count(down.Keys, "unet.down_blocks.");
         return [.. Enumerable.Range(0, blocks).Select(block => down.FirstOrDefault(entry =>
-            entry.Key.StartsWith($"unet.down_blocks.{block}.", StringComparison.Ordinal) && entry.Key.EndsWith(".to_q", StringComparison.Ordinal)).Value?.Shape[1] ?? 0)];
+            entry.Key.StartsWith($"unet.down_blocks.{block}.", StringComparison.Ordinal) && entry.Key.EndsWith(".to_q", StringComparison.Ordinal)).Value.Size(1))];
     }
 
     private static ModelFamily FamilyByText(long width) => width switch

@@ -70,7 +70,7 @@ internal static class ModelFolder
     private static string? FindStem(string folder)
     {
         string[] files = [.. Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file)!)];
-        bool Is(string file, string stem) => file.StartsWith(stem + ".", StringComparison.Ordinal) && (file.Contains(".safetensors", StringComparison.Ordinal) || file.Contains(".bin", StringComparison.Ordinal));
+        bool Is(string file, string stem) => file.StartsWith(stem + ".", StringComparison.Ordinal) && (file.Contains(".safetensors") || file.Contains(".bin"));
         return Stems.FirstOrDefault(stem => files.Any(file => Is(file, stem) || (stem == "model" && Is(file, "pytorch_model"))));
     }
 }

@@ -53,8 +53,11 @@ public static class ModelPairing
         CheckFamily(path, lora, motion);
         CheckWidths(path, lora, motion);
         if (!force && lora.Lora!.MidBlock != motion.Motion!.MidBlock)
-            throw new FileException(path, $"{path} is a MotionLoRA made for {(lora.Lora.MidBlock ? "v2 motion modules (it changes the middle block)" : "v1 or v3 motion modules (it leaves the middle block out)")}, "
-                + $"but the motion module is {MotionShape.Name(motion.Motion.Version)}; use a {(lora.Lora.MidBlock ? "v2" : "v1 or v3")} module, or force it and expect a weaker or wrong movement.");
+        {
+            var (made, use) = lora.Lora.MidBlock ? ("v2 motion modules (it changes the middle block)", "v2") : ("v1 or v3 motion modules (it leaves the middle block out)", "v1 or v3");
+            throw new FileException(path, $"{path} is a MotionLoRA made for {made}, but the motion module is {MotionShape.Name(motion.Motion.Version)}; "
+                + $"use a {use} module, or force it and expect a weaker or wrong movement.");
+        }
     }
 
     /// <summary>Refuses what is no LoRA for the image layers, or one for another base model. A domain adapter is one of these and may be used as such.</summary>

@@ -19,7 +19,7 @@ internal static class MotionConversion
             writer.WriteFolder(folder => writer.WriteModel(folder, "diffusion_pytorch_model.safetensors", weights, files.Config));
 
         var notes = new List<string>(files.Kind.Warnings);
-        if (!files.Traits.HasPositionEncoding || weights.Count > files.Weights.Count)
+        if (weights.Count > files.Weights.Count)
             notes.Add($"The position encoding of {files.Traits.MaxFrames} frames was computed and written; the input had none.");
         if (files.Kind.Kind == CheckpointKind.MotionUNet)
             notes.Add("Only the motion modules were taken; the image layers of the input are left out.");
@@ -66,7 +66,8 @@ internal static class MotionConversion
                 continue;
             using var scope = NewDisposeScope();
             if (!first.Shape.SequenceEqual(second.Shape) || !first.Read().eq(second.Read()).all().item<bool>())
-                throw new FileException(input, $"{input}: the position encodings of the two attentions of a block differ at '{name}'; no layout but the official one can hold that, so it is not converted.");
+                throw new FileException(input, $"{input}: the position encodings of the two attentions of a block differ at '{name}'; "
+                    + "no layout but the official one can hold that, so it is not converted.");
         }
     }
 }

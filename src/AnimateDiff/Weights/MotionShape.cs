@@ -5,7 +5,7 @@ namespace AnimateDiff.Weights;
 
 /// <summary>What the tensors of a motion module under diffusers' names say: its version, and what that version needs.</summary>
 internal sealed partial record MotionShape(
-    MotionVersion Version, IReadOnlyList<long> Widths, int? PositionRows, bool MidBlock, int? ConvInChannels, IReadOnlyList<string> Warnings)
+    MotionVersion Version, IReadOnlyList<long> Widths, int? PositionRows, bool HasTable, bool MidBlock, int? ConvInChannels, IReadOnlyList<string> Warnings)
 {
     private const int PositionsV1 = 24, PositionsSince = 32, PositionsLcm = 64;
 
@@ -14,7 +14,7 @@ internal sealed partial record MotionShape(
 
     public ModelFamily Family => Version is MotionVersion.Sdxl or MotionVersion.HotShotXL ? ModelFamily.StableDiffusionXL : ModelFamily.StableDiffusion1;
 
-    public MotionTraits Traits => new(Version, MaxFrames, PositionRows is not null, MidBlock,
+    public MotionTraits Traits => new(Version, MaxFrames, HasTable, MidBlock,
         ResnetNormAcrossFrames: Version is MotionVersion.V1 or MotionVersion.Pia or MotionVersion.HotShotXL,
         BetaSchedule: Family == ModelFamily.StableDiffusionXL ? "scaled_linear" : "linear",
         BetaEnd: Version == MotionVersion.Sdxl ? 0.020 : 0.012,
@@ -29,7 +29,7 @@ internal sealed partial record MotionShape(
         var midBlock = motion.Has("mid_block.motion_modules.");
         var table = motion.FirstOrDefault(entry => PositionTable().IsMatch(entry.Key)).Value;
         var rows = table is { Shape.Count: > 1 } ? (int)table.Shape[^2] : configuredRows;
-        int? convIn = motion.TryGetValue("conv_in.weight", out var conv) && !UNetShape.Matches(motion) ? (int)conv.Shape[1] : null;
+        int? convIn = motion.TryGetValue("conv_in.weight", out var conv) && !UNetShape.Matches(motion) ? (int)conv.Size(1) : null;
         var warnings = new List<string>();
 
         MotionVersion version;
@@ -51,7 +51,7 @@ internal sealed partial record MotionShape(
             if (rows is null)
                 warnings.Add($"no pos_encoder.pe and no middle block: v1 or v3 trained with today's official code; taken for v3 with {PositionsSince} frames unless the version is given.");
         }
-        return new MotionShape(version, BlockWidths(motion, blocks), rows, midBlock, convIn, warnings);
+        return new MotionShape(version, BlockWidths(motion, blocks), rows, table is not null, midBlock, convIn, warnings);
     }
 
     /// <summary>Short name for messages.</summary>
@@ -68,7 +68,7 @@ internal sealed partial record MotionShape(
 
     private static long[] BlockWidths(StateDict motion, int blocks)
         => [.. Enumerable.Range(0, blocks).Select(block => motion.FirstOrDefault(entry =>
-            entry.Key.StartsWith($"down_blocks.{block}.", StringComparison.Ordinal) && Projection().IsMatch(entry.Key)).Value?.Shape[0] ?? 0)];
+            entry.Key.StartsWith($"down_blocks.{block}.", StringComparison.Ordinal) && Projection().IsMatch(entry.Key)).Value.Size(0))];
 
     [GeneratedRegex(@"\.(pos_embed|pos_encoder)\.(pe|positional_encoding)$")]
     private static partial Regex PositionTable();

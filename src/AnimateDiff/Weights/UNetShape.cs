@@ -29,7 +29,7 @@ internal sealed record UNetShape
     public static UNetShape Of(StateDict unet)
     {
         var blocks = Enumerable.Range(0, NameParts.Count(unet.Keys, "down_blocks.")).ToArray();
-        long Size(string name, int dimension) => unet.TryGetValue(name, out var tensor) && tensor.Shape.Count > dimension ? tensor.Shape[dimension] : 0;
+        long Size(string name, int dimension) => unet.TryGetValue(name, out var tensor) ? tensor.Size(dimension) : 0;
         return new UNetShape
         {
             Widths = [.. blocks.Select(block => Size($"down_blocks.{block}.resnets.0.conv1.weight", 0))],
@@ -41,7 +41,7 @@ internal sealed record UNetShape
             CrossAttentionWidth = Size(unet.Keys.FirstOrDefault(name => name.EndsWith(".attn2.to_k.weight", StringComparison.Ordinal)) ?? "", 1),
             LinearProjection = unet.FirstOrDefault(entry => entry.Key.Contains(".attentions.", StringComparison.Ordinal) && entry.Key.EndsWith(".proj_in.weight", StringComparison.Ordinal))
                 .Value?.Shape.Count == 2,
-            AddedWidth = unet.TryGetValue("add_embedding.linear_1.weight", out var added) ? added.Shape[1] : null,
+            AddedWidth = unet.TryGetValue("add_embedding.linear_1.weight", out var added) ? added.Size(1) : null,
         };
     }
 }

@@ -6,6 +6,9 @@ internal static class LazyTensors
     /// <summary>The same elements in another shape.</summary>
     public static WeightTensor Reshape(this WeightTensor tensor, params long[] shape) => tensor.Changed(tensor.DType, shape, raw => raw.reshape(shape));
 
+    /// <summary>Size of a dimension; 0 where the tensor, of a damaged or foreign file, has fewer.</summary>
+    public static long Size(this WeightTensor? tensor, int dimension) => tensor is not null && dimension < tensor.Shape.Count ? tensor.Shape[dimension] : 0;
+
     /// <summary>Whether the elements are floating point numbers.</summary>
     public static bool IsFloating(this WeightTensor tensor)
         => tensor.DType is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;

@@ -9,7 +9,7 @@ namespace AnimateDiff.Weights.Layouts;
 /// <param name="Alpha">The file's alpha, or null where it has none, which means the rank.</param>
 internal sealed record LoraTensor(WeightTensor Down, WeightTensor Up, double? Alpha)
 {
-    public long Rank => Down.Shape[0];
+    public long Rank => Down.Size(0);
 
     public double Scale => (Alpha ?? Rank) / Rank;
 }
@@ -35,7 +35,8 @@ internal sealed class LoraTensors
     public ScalarType? AlphaType { get; init; }
 
     /// <summary>Whether these are a LoRA's names, of a kind that can be read or not.</summary>
-    public static bool Matches(IEnumerable<string> names) => names.Any(name => Refused.Any(name.Contains) || Parse(name) is { Part: not LoraPart.Alpha } || KohyaLoraLayout.Matches(name));
+    public static bool Matches(IEnumerable<string> names)
+        => names.Any(name => Refused.Any(name.Contains) || Parse(name) is { Part: not LoraPart.Alpha } || KohyaLoraLayout.Matches(name));
 
     /// <summary>Layer and part of a name in any layout, or null.</summary>
     public static LoraName? Parse(string name)
@@ -48,7 +49,8 @@ internal sealed class LoraTensors
         file = Wrappers.Strip(file);
         if (file.Keys.FirstOrDefault(name => Refused.Any(name.Contains)) is { } other)
             throw new FileException(file.Path,
-                $"{file.Path} is not a plain LoRA but a LyCORIS or DoRA file ('{other}'), which cannot be applied layer by layer as W + scale·up·down; use a LoRA with lora_down and lora_up, or merge this one into a checkpoint first.");
+                $"{file.Path} is not a plain LoRA but a LyCORIS or DoRA file ('{other}'), which cannot be applied layer by layer as W + scale·up·down; "
+                + "use a LoRA with lora_down and lora_up, or merge this one into a checkpoint first.");
 
         var parts = new Dictionary<string, Dictionary<LoraPart, WeightTensor>>();
         foreach (var (name, tensor) in file)
@@ -64,9 +66,9 @@ internal sealed class LoraTensors
         var peft = file.Metadata.TryGetValue(PeftMetadata, out var json) ? PeftSettings(file, json) : null;
         var layers = parts.ToDictionary(part => part.Key, part => new LoraTensor(
             Required(file, part.Key, part.Value, LoraPart.Down), Required(file, part.Key, part.Value, LoraPart.Up),
-            part.Value.TryGetValue(LoraPart.Alpha, out var alpha) ? Number(alpha) : peft?.Invoke(part.Key)));
-        if (layers.FirstOrDefault(layer => layer.Value.Up.Shape[1] != layer.Value.Rank) is { Key: { } wrong, Value: var bad })
-            throw new FileException(file.Path, $"{file.Path}: the matrices of '{wrong}' have ranks {bad.Rank} and {bad.Up.Shape[1]}; the file is damaged.");
+            part.Value.TryGetValue(LoraPart.Alpha, out var alpha) ? Number(file, part.Key, alpha) : peft?.Invoke(part.Key)));
+        if (layers.FirstOrDefault(layer => layer.Value.Up.Size(1) != layer.Value.Rank || layer.Value.Rank == 0) is { Key: { } wrong, Value: var bad })
+            throw new FileException(file.Path, $"{file.Path}: the matrices of '{wrong}' have ranks {bad.Rank} and {bad.Up.Size(1)}; the file is damaged.");
         return new LoraTensors
         {
             File = file,
@@ -96,8 +98,10 @@ internal sealed class LoraTensors
         => parts.TryGetValue(part, out var tensor) ? tensor
             : throw new FileException(file.Path, $"{file.Path} lacks the {part.ToString().ToLowerInvariant()} matrix of '{module}'; the file is incomplete, get it again.");
 
-    private static double Number(WeightTensor tensor)
+    private static double Number(StateDict file, string module, WeightTensor tensor)
     {
+        if (tensor.ElementCount != 1)
+            throw new FileException(file.Path, $"{file.Path}: the alpha of '{module}' is not one number but has the shape [{string.Join(", ", tensor.Shape)}]; the file is damaged.");
         using var value = tensor.Read();
         using var number = value.to(ScalarType.Float64);
         return number.item<double>();
@@ -106,16 +110,25 @@ internal sealed class LoraTensors
     /// <summary>Alpha by module path, as PEFT's settings say: a pattern for single layers, one number for a component.</summary>
     private static Func<string, double?> PeftSettings(StateDict file, string json)
     {
-        var settings = JsonDocument.Parse(json).RootElement.Clone();
-        foreach (var setting in settings.EnumerateObject())
-            if ((setting.Name.EndsWith("use_dora", StringComparison.Ordinal) || setting.Name.EndsWith("use_rslora", StringComparison.Ordinal)) && setting.Value.ValueKind == JsonValueKind.True)
-                throw new FileException(file.Path, $"{file.Path} was trained with PEFT's {setting.Name}, which is not plain LoRA; merge it into a checkpoint first.");
+        Dictionary<string, JsonElement> settings;
+        try
+        {
+            settings = JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(json) ?? [];
+        }
+        catch (JsonException error)
+        {
+            throw new FileException(file.Path, $"{file.Path} has {PeftMetadata} that is no JSON object ({error.Message}); without it the alphas are unknown, so get the file again.", error);
+        }
+        foreach (var (name, value) in settings)
+            if ((name.EndsWith("use_dora", StringComparison.Ordinal) || name.EndsWith("use_rslora", StringComparison.Ordinal)) && value.ValueKind == JsonValueKind.True)
+                throw new FileException(file.Path, $"{file.Path} was trained with PEFT's {name}, which is not plain LoRA; merge it into a checkpoint first.");
         return module =>
         {
             var component = module[..module.IndexOf('.')];
-            if (settings.TryGetProperty($"{component}.alpha_pattern", out var pattern) && pattern.TryGetProperty(module[(component.Length + 1)..], out var own))
+            if (settings.TryGetValue($"{component}.alpha_pattern", out var pattern) && pattern.ValueKind == JsonValueKind.Object
+                && pattern.TryGetProperty(module[(component.Length + 1)..], out var own) && own.ValueKind == JsonValueKind.Number)
                 return own.GetDouble();
-            return settings.TryGetProperty($"{component}.lora_alpha", out var alpha) ? alpha.GetDouble() : null;
+            return settings.TryGetValue($"{component}.lora_alpha", out var alpha) && alpha.ValueKind == JsonValueKind.Number ? alpha.GetDouble() : null;
         };
     }
 }

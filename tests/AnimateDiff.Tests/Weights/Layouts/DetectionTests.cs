@@ -153,7 +153,7 @@ public sealed class DetectionTests
     {
         var kind = Detect(RealSizes.UNet(RealSizes.Sd15, [true, true, true, false], [1, 1, 1, 1], text, linear, added));
         Assert.Equal(CheckpointKind.UNet, kind.Kind);
-        Assert.StartsWith($"A {name} UNet", kind.Sentence);
+        Assert.StartsWith($"An {name} UNet", kind.Sentence);
         Assert.Equal(text, kind.CrossAttentionWidth);
     }
 
@@ -191,5 +191,18 @@ public sealed class DetectionTests
         var lycoris = Detect([("lora_unet_mid_block_attentions_0_proj_in.hada_w1_a", [4, 4])]);
         Assert.Equal(CheckpointKind.Lora, lycoris.Kind);
         Assert.Contains("cannot be loaded", Assert.Single(lycoris.Warnings));
+    }
+
+    [Fact]
+    public void Tensors_of_impossible_shapes_never_crash_the_detection()
+    {
+        IEnumerable<(string Name, long[] Shape)>[] all =
+        [
+            RealSizes.OfficialMotion(RealSizes.Sd15, midBlock: true, rows: 32), RealSizes.MotionLora(RealSizes.Sd15, midBlock: true),
+            RealSizes.UNet(RealSizes.Sdxl, [false, true, true], [1, 2, 10], 2048, linear: true, added: true),
+            [("image_proj.norm.weight", []), ("ip_adapter.1.to_k_ip.weight", [])], [("emb_params", [])], [("conv_in.weight", []), ("down_blocks.0.motion_modules.0.proj_in.weight", [])],
+        ];
+        foreach (var tensors in all)
+            Assert.NotEmpty(Detect(tensors.Select(tensor => (tensor.Name, Array.Empty<long>()))).Sentence);
     }
 }

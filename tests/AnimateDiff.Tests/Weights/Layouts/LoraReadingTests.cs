@@ -46,7 +46,9 @@ public sealed class LoraReadingTests
         {
             [LoraTensors.PeftMetadata] = JsonSerializer.Serialize(new Dictionary<string, object>
             {
-                ["unet.r"] = 4, ["unet.lora_alpha"] = 8, ["unet.alpha_pattern"] = new Dictionary<string, double> { ["conv_in"] = 2 },
+                ["unet.r"] = 4,
+                ["unet.lora_alpha"] = 8,
+                ["unet.alpha_pattern"] = new Dictionary<string, double> { ["conv_in"] = 2 },
             }),
         };
         var layers = LoraTensors.Read(Unread(
@@ -72,9 +74,15 @@ public sealed class LoraReadingTests
         Assert.Equal([$"{Layer}.alpha"], read);
     }
 
+    [Fact]
+    public void PEFT_settings_that_are_no_JSON_are_refused_rather_than_guessed()
+        => Assert.Contains("no JSON object", Assert.Throws<FileException>(() => LoraTensors.Read(Unread(
+            [($"{Layer}.lora_A.weight", [4, 8]), ($"{Layer}.lora_B.weight", [8, 4])], new Dictionary<string, string> { [LoraTensors.PeftMetadata] = "[" }))).Message);
+
     [Theory]
     [InlineData("lacks the up matrix", "unet.conv_in.lora_A.weight:4,4,3,3")]
     [InlineData("have ranks 4 and 3", "unet.conv_in.lora_A.weight:4,4,3,3", "unet.conv_in.lora_B.weight:8,3,1,1")]
+    [InlineData("is not one number", "unet.conv_in.lora_A.weight:4,4,3,3", "unet.conv_in.lora_B.weight:8,4,1,1", "unet.conv_in.alpha:4")]
     [InlineData("names no layer", "lora_unet_something_else.lora_down.weight:4,4")]
     [InlineData("LyCORIS or DoRA", "lora_unet_conv_in.lora_down.weight:4,4,3,3", "lora_unet_conv_in.dora_scale:8,1")]
     [InlineData("two tensors for the Down", "unet.conv_in.lora_A.weight:4,4,3,3", "lora_unet_conv_in.lora_down.weight:4,4,3,3")]

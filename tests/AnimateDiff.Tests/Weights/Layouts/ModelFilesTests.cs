@@ -146,6 +146,55 @@ public sealed class ModelFilesTests
         static string[] WithoutTables(StateDict weights) => Lines(weights.Select(name => name.EndsWith(".pe") ? null : name));
     }
 
+    [Theory]
+    [InlineData("controlnet")]
+    [InlineData("sparsectrl-rgb")]
+    [InlineData("sparsectrl-scribble")]
+    public void An_official_control_file_is_read_as_its_diffusers_folder(string model)
+    {
+        Assert.SkipWhen(Goldens.Shared is null, "The full reference set is not beside the repository (ANIMATEDIFF_GOLDENS).");
+        using var scratch = new Scratch();
+        using var folder = ControlFiles.Open(Goldens.Model(model));
+        SafetensorsWriter.Write(scratch["official.safetensors"], folder.Weights.Select(name => "controlnet." + OfficialMotionLayout.FromDiffusers(name)));
+        using var official = ControlFiles.Open(scratch["official.safetensors"]);
+        Assert.Equal(Lines(folder.Weights), Lines(official.Weights));
+        AssertDerived(folder.Config, official.Config);
+    }
+
+    [Fact]
+    public void A_folder_without_the_table_takes_its_length_from_the_configuration()
+    {
+        using var scratch = new Scratch();
+        using var v1 = MotionFiles.Open(Goldens.Model("motion-v1.ckpt"));
+        Directory.CreateDirectory(scratch["adapter"]);
+        SafetensorsWriter.Write(Path.Combine(scratch["adapter"], "diffusion_pytorch_model.fp16.safetensors"), v1.Weights.Select(name => name.EndsWith(".pe") ? null : name));
+        File.WriteAllText(Path.Combine(scratch["adapter"], "config.json"), v1.Config);
+        using var folder = MotionFiles.Open(scratch["adapter"]);
+        Assert.Equal((MotionVersion.V1, 24, false), (folder.Traits.Version, folder.Traits.MaxFrames, folder.Traits.HasPositionEncoding));
+        Assert.Empty(folder.Kind.Warnings);
+        Assert.EndsWith("fp16.safetensors", Assert.Single(folder.Files));
+    }
+
+    [Fact]
+    public void A_folder_with_another_model_in_its_UNets_place_is_refused()
+    {
+        using var scratch = new Scratch();
+        using var v3 = ModelFolder.Open(Goldens.Model("motion-v3.ckpt"));
+        Directory.CreateDirectory(scratch["unet"]);
+        SafetensorsWriter.Write(Path.Combine(scratch["unet"], "diffusion_pytorch_model.safetensors"), v3);
+        Assert.Contains("has a v3 motion module for SD1.5 in unet/", Assert.Throws<FileException>(() => BaseModelFiles.Open(scratch["."])).Message);
+    }
+
+    [Fact]
+    public void Stable_Diffusion_2_is_refused_with_the_reason()
+    {
+        using var scratch = new Scratch();
+        using var folder = BaseModelFiles.Open(Goldens.Model("nano-sd15"));
+        var linear = folder.UNet.ToDictionary(entry => entry.Key, entry => entry.Key.EndsWith(".proj_in.weight") ? entry.Value.Reshape(entry.Value.Shape[0], entry.Value.Shape[1]) : entry.Value);
+        SafetensorsWriter.Write(scratch["sd2.safetensors"], CompVisLayout.FromDiffusers("x", new(new StateDict("x", linear), folder.Vae, folder.TextEncoder, null)));
+        Assert.Contains("exist for SD1.5 and SDXL only", Assert.Throws<FileException>(() => BaseModelFiles.Open(scratch["sd2.safetensors"])).Message);
+    }
+
     /// <summary>Every value of the derived configuration that the real one has too must be equal to it.</summary>
     private static void AssertDerived(string real, string derived, params string[] constants)
     {

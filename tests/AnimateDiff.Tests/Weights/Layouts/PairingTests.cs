@@ -50,7 +50,7 @@ public sealed class PairingTests
     [Fact]
     public void Families_and_widths_must_agree()
     {
-        Refused(() => ModelPairing.CheckMotion("x", SdxlModule, Sd15), "x is a SDXL motion module, but it is to go with a SD1.5 checkpoint; use one made for SD1.5.");
+        Refused(() => ModelPairing.CheckMotion("x", SdxlModule, Sd15), "x is an SDXL motion module, but it is to go with an SD1.5 checkpoint; use one made for SD1.5.");
         Refused(() => ModelPairing.CheckMotion("x", NanoV3, Sd15), "32 channels in block 0");
         Refused(() => ModelPairing.CheckMotionLora("x", ModelDetection.Detect(Unread(RealSizes.MotionLora(RealSizes.Sd15, midBlock: true))), NanoV2), "320 channels in block 0");
         Refused(() => ModelPairing.CheckLora("x", Kohya, Nano with { BlockWidths = [], CrossAttentionWidth = 768 }), "text embeddings of width 48");
@@ -59,7 +59,7 @@ public sealed class PairingTests
     [Fact]
     public void Files_given_in_the_wrong_place_say_where_they_belong()
     {
-        Refused(() => ModelPairing.RequireMotion("x", Nano), "x is a SD1.5 model folder, not a motion module; give it as --base.");
+        Refused(() => ModelPairing.RequireMotion("x", Nano), "x is an SD1.5 model folder, not a motion module; give it as --base.");
         Refused(() => ModelPairing.RequireBase("x", NanoV3), "not a base model; give it as --motion.");
         Refused(() => MotionFiles.Open(Goldens.Model("domain-adapter.ckpt")), "give it as --domain-adapter");
         Refused(() => BaseModelFiles.Open(Goldens.Model("motion-v3.ckpt")), "give it as --motion");
