@@ -5,10 +5,15 @@ switch (args)
     case ["random-model", var folder]:
         RandomModel.Write(folder);
         return 0;
+    case ["real-size", var folder, var dtype, .. var chunks]:
+        RealSize.Run(folder, dtype, chunks is [] ? [1] : [.. chunks.Select(int.Parse)]);
+        return 0;
     default:
         Console.Error.WriteLine("""
             usage: AnimateDiff.Benchmarks random-model DIR
                 writes DIR/sd15/ (a diffusers folder of Stable Diffusion 1.5's size) and DIR/motion-v3.safetensors, with random weights in fp16
+                   AnimateDiff.Benchmarks real-size DIR fp32|bf16 [CHUNK…]
+                seconds and peak memory of each stage with that model; VAE decoding with CHUNK frames at once
             """);
         return 2;
 }

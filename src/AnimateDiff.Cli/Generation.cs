@@ -8,7 +8,9 @@ internal static class Generation
 {
     public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string output, CancellationToken cancellationToken, Recipe? expected = null)
     {
-        VideoWriter.Check(output);                                      // before minutes of work, not after
+        VideoWriter.Check(output);                                          // before minutes of work, not after
+        foreach (var request in requests)
+            request.Validate();
         options = await HubFiles.ResolveAsync(options, cancellationToken);
         using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(options, progress, cancellationToken));
         foreach (var note in pipeline.Notes)

@@ -10,19 +10,25 @@ internal static class InspectCommand
     {
         var path = new Argument<string>("path") { Description = "A weight file, a model's folder, or OWNER/NAME on the hub." };
         var json = new Option<bool>("--json") { Description = "Print everything as JSON." };
-        var command = new Command("inspect", "Says what a checkpoint is: kind, version, layout, base model, types, and the names and shapes of its tensors. Reads no tensor and runs nothing.") { path, json };
+        var verify = new Option<bool>("--verify") { Description = "Read every tensor too, to find damaged data and numbers that are none." };
+        var command = new Command("inspect", "Says what a checkpoint is: kind, version, layout, base model, types, and the names and shapes of its tensors. Runs nothing of it.") { path, json, verify };
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var report = CheckpointInspector.Inspect(await HubFiles.ResolveAsync(parsed.GetValue(path)!, cancellationToken));
+            var resolved = await HubFiles.ResolveAsync(parsed.GetValue(path)!, cancellationToken);
+            var report = CheckpointInspector.Inspect(resolved);
+            var notFinite = parsed.GetValue(verify) ? CheckpointInspector.Verify(resolved) : [];
             if (parsed.GetValue(json))
                 Console.WriteLine(report.ToJson());
             else
                 Print(report);
+            foreach (var name in notFinite)
+                Console.Error.WriteLine($"warning: {name} holds NaN or infinite values; pictures will be black or fail.");
             return ExitCodes.Done;
         });
         return HelpWithExamples.WithExamples(command, """
               animatediff inspect v3_sd15_mm.ckpt
               animatediff inspect sd15/ --json
+              animatediff inspect downloaded.safetensors --verify
             """);
     }
 

@@ -17,7 +17,7 @@ public sealed record Generated(IReadOnlyList<VideoFrames> Videos, Recipe Recipe,
 /// </summary>
 public sealed class AnimateDiffPipeline : IDisposable
 {
-    private const int PixelsDecodedAtOnce = 512 * 512;
+    private const int PixelsDecodedAtOnce = 256 * 256;
 
     private readonly TorchWorker _worker;
     private readonly PipelineParts _parts;

@@ -74,11 +74,14 @@ public sealed record GenerationRequest
     /// <summary>Adapters in place for this request, in any order; they are removed again by a request without them.</summary>
     public IReadOnlyList<Adapter> Adapters { get; init; } = [];
 
-    /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 512×512.</summary>
+    /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
 
-    internal void Validate()
+    /// <summary>Checks what can be checked without a model; a pipeline checks the rest.</summary>
+    /// <exception cref="RequestException">A setting is out of its range, or the sampler does not know an option.</exception>
+    public void Validate()
     {
+        _ = Noise.Scheduler.Create(Scheduler, SchedulerOptions, Steps);
         if (Prompts.Count == 0)
             throw new RequestException("There is no prompt: give at least one.");
         if (NegativePrompts.Count != 1 && NegativePrompts.Count != Prompts.Count)

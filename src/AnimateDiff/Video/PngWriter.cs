@@ -38,7 +38,6 @@ internal static class PngWriter
                 {
                     PngChunks.Write(stream, "IHDR", chunk.Data);
                     PngChunks.Write(stream, "acTL", [.. BigEndian(job.Frames.Frames), .. BigEndian(0)]);
-                    PngChunks.WriteText(stream, job.Recipe);
                 }
                 if (chunk.Type == "IHDR")
                     PngChunks.Write(stream, "fcTL",
@@ -53,6 +52,7 @@ internal static class PngWriter
             }
             frame++;
         }
+        PngChunks.WriteText(stream, job.Recipe);                                // last: ffmpeg takes a file for a still where a long chunk precedes the first frame
         PngChunks.Write(stream, "IEND", []);
     }
 

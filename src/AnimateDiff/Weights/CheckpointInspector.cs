@@ -64,6 +64,27 @@ public static class CheckpointInspector
         };
     }
 
+    /// <summary>Reads every tensor of a file or folder, which finds what the headers alone do not show: truncated data, and numbers that are none.</summary>
+    /// <returns>The floating point tensors that hold NaN or infinite values.</returns>
+    /// <exception cref="FileException">There is nothing, or a tensor cannot be read.</exception>
+    public static IReadOnlyList<string> Verify(string path)
+    {
+        string[] folders = BaseModelFiles.IsFolder(path) ? [.. Directory.EnumerateDirectories(path).Where(ModelFolder.HasWeights).Order(StringComparer.Ordinal)] : [path];
+        var notFinite = new List<string>();
+        foreach (var folder in folders)
+        {
+            using var file = ModelFolder.Open(folder);
+            foreach (var (name, tensor) in file)
+            {
+                using var scope = NewDisposeScope();
+                var values = tensor.Read();
+                if (values.is_floating_point() && !values.isfinite().all().item<bool>())
+                    notFinite.Add(folders.Length == 1 ? name : $"{System.IO.Path.GetFileName(folder)}/{name}");
+            }
+        }
+        return notFinite;
+    }
+
     /// <summary>What a file or folder is, without the list of its tensors.</summary>
     internal static ModelKind KindOf(string path) => Inspect(path).Kind;
 

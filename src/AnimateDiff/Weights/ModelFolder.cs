@@ -20,6 +20,8 @@ internal static class ModelFolder
             return WeightFile.OpenFolder(path, stem);
         if (Directory.GetFiles(path, "*.safetensors") is [var only])
             return WeightFile.Open(only);
+        if (BaseModelFiles.IsFolder(path))
+            throw new FileException(path, $"{path} is the folder of a whole base model, not of one model; give it as --base, or name the part of it that is meant, such as {Path.Combine(path, "vae")}.");
         throw new FileException(path, $"{path} holds no weights ({string.Join(", ", Stems.Select(name => name + ".safetensors"))} or .bin); name the folder of one model, or a file.");
     }
 

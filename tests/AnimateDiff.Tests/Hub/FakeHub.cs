@@ -151,22 +151,6 @@ internal sealed class QuickTime : TimeProvider
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
-
-internal sealed class TempFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("animatediff-hub-").FullName;
-
-    public string Write(string name, string text)
-    {
-        var path = System.IO.Path.Combine(Path, name);
-        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
-        File.WriteAllText(path, text);
-        return path;
-    }
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
-}
-
 /// <summary>Reports in the reporting thread.</summary>
 internal sealed class Reports(Action<HubProgress> act) : IProgress<HubProgress>
 {

@@ -19,7 +19,7 @@ public class PipelineParityTests
     {
         using var reference = Goldens.Case(name);
         using var scope = NewDisposeScope();
-        var settings = JsonDocument.Parse(Goldens.CaseJson(name).Replace("-Infinity", "\"-Infinity\"")).RootElement;   // Python writes it bare
+        var settings = ReferenceModels.Settings(name);
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models(settings), RecordedTokenizer.Load());
 
         var (latents, videos) = await pipeline.GenerateTensorsAsync(Request(settings), Sampler(settings));
@@ -55,7 +55,7 @@ public class PipelineParityTests
     private static PipelineOptions Models(JsonElement settings) => new()
     {
         Base = Goldens.Model("nano-sd15"),
-        Motion = Goldens.Model($"motion-{settings.GetProperty("motion").GetString()}-diffusers"),
+        Motion = ReferenceModels.DiffusersMotion(settings.GetProperty("motion").GetString()!),
     };
 
     private static GenerationRequest Request(JsonElement settings)

@@ -21,7 +21,7 @@ public class TokenizerTests
     {
         var source = Vocabularies.Clip();
         var vocabulary = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllText(Path.Combine(source, "vocab.json")))!;
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         folder.Write("tokenizer.json", JsonSerializer.Serialize(new
         {
             added_tokens = new[] { new { id = 49406, content = "<|startoftext|>" }, new { id = 49407, content = "<|endoftext|>" } },

@@ -16,7 +16,7 @@ public class ClipTextConfigTests
     [InlineData("""{ "text_config": { "eos_token_id": 7 } }""", 7)]
     public void End_token_of_old_files_is_the_last_id(string json, int pooled)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         Assert.Equal(pooled, ClipTextConfig.Read(folder.Write("config.json", json)).PooledTokenId);
     }
 
@@ -29,7 +29,7 @@ public class ClipTextConfigTests
     [InlineData("{", "cannot be read")]
     public void Files_that_describe_no_such_model_are_refused(string json, string reason)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var path = folder.Write("config.json", json);
         var error = Assert.Throws<FileException>(() => ClipTextConfig.Read(path));
         Assert.StartsWith(path, error.Message);

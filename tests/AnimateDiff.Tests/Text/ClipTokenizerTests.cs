@@ -72,7 +72,7 @@ public class ClipTokenizerTests
     [Fact]
     public void Missing_letters_become_the_unknown_token()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         folder.Write("vocab.json", """{ "a": 0, "b": 1, "a</w>": 2, "b</w>": 3, "ab</w>": 4, "<|startoftext|>": 5, "<|endoftext|>": 6 }""");
         folder.Write("merges.txt", "#version: 0.2\na b</w>\n");
         Assert.Equal([0, 4, 6, 2], ClipTokenizer.Load(folder.Path).Encode("aab xa"));
@@ -103,7 +103,7 @@ public class ClipTokenizerTests
     [Fact]
     public void Folder_without_a_vocabulary_is_refused()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var error = Assert.Throws<FileException>(() => ClipTokenizer.Load(folder.Path));
         Assert.Contains("expected vocab.json and merges.txt, or tokenizer.json", error.Message);
     }
@@ -111,7 +111,7 @@ public class ClipTokenizerTests
     [Fact]
     public void Damaged_fast_tokenizer_file_is_named()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var path = folder.Write("tokenizer.json", """{ "model": { "vocab": {} } }""");
         Assert.Equal(path, Assert.Throws<FileException>(() => ClipTokenizer.Load(folder.Path)).Path);
     }

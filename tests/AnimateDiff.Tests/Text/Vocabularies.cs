@@ -21,12 +21,12 @@ internal static class Vocabularies
     }
 
     /// <summary>A made-up vocabulary in CLIP's order: every byte inside (0 … 255) and at the end (256 …) of a word, a few merges (512 …), begin and end.</summary>
-    public static TemporaryFolder Small()
+    public static TempFolder Small()
     {
         string[] merges = ["d o", "do g</w>", "c a", "ca t</w>", "Ã ©</w>"];
         var bytes = ByteAlphabet();
         string[] tokens = [.. bytes, .. bytes.Select(letter => letter + "</w>"), .. merges.Select(merge => merge.Replace(" ", "")), "<|startoftext|>", "<|endoftext|>"];
-        var folder = new TemporaryFolder();
+        var folder = new TempFolder();
         folder.Write("vocab.json", JsonSerializer.Serialize(tokens.Index().ToDictionary(entry => entry.Item, entry => entry.Index)));
         folder.Write("merges.txt", "#version: 0.2\n" + string.Join('\n', merges) + "\n");
         return folder;
@@ -46,19 +46,4 @@ internal static class Vocabularies
         bool Printable(int value) => value is >= '!' and <= '~' or >= 0xA1 and <= 0xAC or >= 0xAE;
         return [.. Enumerable.Range(0, 256).Select(value => ((char)(Printable(value) ? value : next++)).ToString())];
     }
-}
-
-/// <summary>A new folder under the system's temporary one, removed with everything in it.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("animatediff-text-").FullName;
-
-    public string Write(string name, string text)
-    {
-        var path = System.IO.Path.Combine(Path, name);
-        File.WriteAllText(path, text, new UTF8Encoding(false));
-        return path;
-    }
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

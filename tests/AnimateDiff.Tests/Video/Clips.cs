@@ -2,19 +2,6 @@ using AnimateDiff.Video;
 
 namespace AnimateDiff.Tests.Video;
 
-/// <summary>Test clips and a folder that is removed afterwards.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("animatediff-video-").FullName;
-
-    public string this[string name] => System.IO.Path.Combine(Path, name);
-
-    /// <summary>Everything in it, hidden or not, relative.</summary>
-    public string[] Entries => [.. Directory.EnumerateFileSystemEntries(Path, "*", SearchOption.AllDirectories).Select(entry => System.IO.Path.GetRelativePath(Path, entry)).Order()];
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
-}
-
 internal static class Clips
 {
     /// <summary>About 10 kB of JSON with everything that containers, XML, ffmpeg's metadata files and command lines give a meaning to.</summary>

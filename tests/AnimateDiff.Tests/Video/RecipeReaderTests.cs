@@ -15,7 +15,7 @@ public sealed class RecipeReaderTests
     [InlineData("clip/")]
     public async Task A_recipe_comes_back_to_the_letter(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         foreach (var recipe in new[] { Clips.NastyRecipe, "{}", "{\"even\": 1}", "{\"odd\": 10}" })
         {
             await VideoWriter.WriteAsync(folder[name], Clips.Moving(3, 32, 32), 8, recipe);
@@ -32,7 +32,7 @@ public sealed class RecipeReaderTests
     [Fact]
     public async Task Names_with_spaces_quotes_and_signs_are_only_names()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var deep = folder["a \"b\" 'c' %d [0] $HOME"];
         Directory.CreateDirectory(deep);
         foreach (var extension in new[] { ".gif", ".webp", ".apng", ".mp4", ".webm", "/" })
@@ -47,7 +47,7 @@ public sealed class RecipeReaderTests
     [Fact]
     public async Task Other_programs_read_the_recipe_where_they_look_for_comments()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         foreach (var name in new[] { "clip.gif", "clip.webp", "clip.png" })
             await VideoWriter.WriteAsync(folder[name], Clips.Flat(2, 16, 16), 8, "{\"prompt\": \"猫\"}");
         using var gif = new MagickImage(folder["clip.gif"]);
@@ -62,7 +62,7 @@ public sealed class RecipeReaderTests
     [Fact]
     public void A_file_without_a_recipe_says_so()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         using var image = new MagickImage(MagickColors.Red, 8, 8) { Comment = "Created with something else" };
         foreach (var format in new[] { MagickFormat.Gif, MagickFormat.WebP, MagickFormat.Png, MagickFormat.Jpeg })
             image.Write(folder["x." + format], format);
@@ -81,7 +81,7 @@ public sealed class RecipeReaderTests
     [InlineData("clip.mp4")]
     public async Task A_file_cut_anywhere_gives_its_recipe_or_a_clear_error(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await VideoWriter.WriteAsync(folder[name], Clips.Flat(2, 16, 16), 8, "{}");
         var bytes = File.ReadAllBytes(folder[name]);
         for (var length = 0; length < bytes.Length; length += name == "clip.mp4" ? bytes.Length / 4 : 7)
@@ -100,7 +100,7 @@ public sealed class RecipeReaderTests
     [Fact]
     public async Task Only_json_objects_are_recipes()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         foreach (var text in new[] { "", "[1]", "text", "{\"half\": \"\uD83C\"}" })
             await Assert.ThrowsAsync<ArgumentException>(() => VideoWriter.WriteAsync(folder["clip.gif"], Clips.Flat(1, 8, 8), 8, text));
         Assert.Empty(folder.Entries);

@@ -14,7 +14,7 @@ public sealed class VideoFailureTests
     [InlineData("clip/")]
     public async Task Cancelling_in_the_middle_leaves_nothing(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         using var source = new CancellationTokenSource();
         var progress = new VideoWriterTests.Reporter(frame =>
         {
@@ -32,7 +32,7 @@ public sealed class VideoFailureTests
     [InlineData("clip.mp4")]
     public async Task A_failed_run_leaves_the_file_of_the_one_before(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await VideoWriter.WriteAsync(folder[name], Clips.Flat(2, 16, 16), 8, "{\"first\": 1}");
         using var source = new CancellationTokenSource();
         source.Cancel();
@@ -50,7 +50,7 @@ public sealed class VideoFailureTests
     [InlineData("frames/")]
     public async Task A_place_that_cannot_be_written_to_is_named(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         File.WriteAllText(folder["file"], "not a folder");
         var path = folder["file/" + name];
         var error = await Assert.ThrowsAsync<FileException>(() => VideoWriter.WriteAsync(path, Clips.Flat(2, 16, 16), 8, "{}"));
@@ -63,7 +63,7 @@ public sealed class VideoFailureTests
     public async Task A_full_disk_is_reported_as_such()
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "needs /dev/full");
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var job = new EncodeJob(Clips.Noise(4, 64, 64), 8, "{}", null, CancellationToken.None);
         var error = await Assert.ThrowsAsync<FileException>(() => OutputFile.WriteAsync(folder["clip.gif"], _ => Task.Run(() =>
         {
@@ -80,7 +80,7 @@ public sealed class VideoFailureTests
     [Fact]
     public async Task A_checked_path_can_be_written_and_checking_leaves_nothing()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         foreach (var name in new[] { "new/deep/clip.gif", "new/frames/", "clip.mp4" })
         {
             VideoWriter.Check(folder[name]);
@@ -94,8 +94,8 @@ public sealed class VideoFailureTests
     [Fact]
     public async Task Without_ffmpeg_the_message_says_how_to_get_it_and_what_works_without()
     {
-        using var folder = new TemporaryFolder();
-        using var empty = new TemporaryFolder();
+        using var folder = new TempFolder();
+        using var empty = new TempFolder();
         await VideoWriter.WriteAsync(folder["there.mp4"], Clips.Flat(1, 16, 16), 8, "{}");
         Ffmpeg.SearchPath.Value = empty.Path;
         var errors = new[]

@@ -18,7 +18,7 @@ public sealed class VideoTimingTests
     [InlineData("clip.webm", 8, 16)]
     public async Task The_whole_plays_at_the_right_speed(string name, double fps, int count)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await VideoWriter.WriteAsync(folder[name], Clips.Moving(count, 32, 24), fps, "{}");
         var (width, height, frames, seconds) = Probe(folder[name]);
         Assert.Equal((32, 24, count), (width, height, frames));
@@ -32,7 +32,7 @@ public sealed class VideoTimingTests
     [InlineData(29.97)]
     public async Task The_delays_of_a_webp_add_up(double fps)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await VideoWriter.WriteAsync(folder["clip.webp"], Clips.Moving(16, 32, 24), fps, "{}");
         var seconds = 0.0;
         await foreach (var frame in VideoReader.StreamAsync(folder["clip.webp"]))
@@ -65,7 +65,7 @@ public sealed class VideoTimingTests
     [InlineData("clip/")]
     public async Task A_clip_of_one_frame_is_a_clip(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await VideoWriter.WriteAsync(folder[name], Clips.Moving(1, 32, 32), 8, Clips.NastyRecipe);
         var clip = await VideoReader.ReadAsync(folder[name]);
         Assert.Equal((1, 32, 32), (clip.Frames.Frames, clip.Frames.Width, clip.Frames.Height));

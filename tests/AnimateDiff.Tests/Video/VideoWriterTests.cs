@@ -11,7 +11,7 @@ public sealed class VideoWriterTests
     [InlineData("clip/")]
     public async Task Lossless_formats_keep_every_pixel(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         foreach (var frames in new[] { Clips.Noise(5, 48, 32), Clips.Moving(4, 64, 64), Clips.Flat(3, 33, 17), Clips.Noise(1, 7, 5) })
         {
             await VideoWriter.WriteAsync(folder[name], frames, 8, "{}");
@@ -26,7 +26,7 @@ public sealed class VideoWriterTests
     [InlineData("clip.webm", 36)]
     public async Task Other_formats_stay_close(string name, double least)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Moving(8, 128, 128);
         await VideoWriter.WriteAsync(folder[name], frames, 8, "{}");
         var psnr = Clips.Psnr(frames, (await VideoReader.ReadAsync(folder[name])).Frames);
@@ -40,7 +40,7 @@ public sealed class VideoWriterTests
     [InlineData("clip.webm", 6)]
     public async Task Flat_colours_keep_their_value(string name, int tolerance)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Flat(6, 128, 128);
         await VideoWriter.WriteAsync(folder[name], frames, 8, "{}");
         var read = (await VideoReader.ReadAsync(folder[name])).Frames;
@@ -55,7 +55,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task The_dithering_of_a_gif_averages_out()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Moving(4, 128, 128);
         await VideoWriter.WriteAsync(folder["clip.gif"], frames, 8, "{}");
         using var expected = frames.ToTensor();
@@ -71,7 +71,7 @@ public sealed class VideoWriterTests
     [InlineData("clip/")]
     public async Task Equal_frames_make_equal_bytes(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         byte[][] files = new byte[2][];
         for (var i = 0; i < 2; i++)
         {
@@ -84,7 +84,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task A_later_run_replaces_an_earlier_longer_one_in_a_folder()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await VideoWriter.WriteAsync(folder["run/"], Clips.Flat(6, 16, 16), 8, "{\"run\": 1}");
         await VideoWriter.WriteAsync(folder["run"], Clips.Flat(2, 16, 16), 8, "{\"run\": 2}");
         Assert.Equal(["run", "run/000.png", "run/001.png", "run/run.json"], folder.Entries);
@@ -95,7 +95,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task A_folder_with_somebodys_files_is_refused_and_left_alone()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var error = await RefusedAsync("notes.txt", "my notes"u8.ToArray());
         Assert.Contains("notes.txt", error.Message);
         await RefusedAsync("000.png", Convert.FromHexString("89504E470D0A1A0A0000000D49484452"));      // a picture of ours by name only
@@ -117,7 +117,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task Three_hundred_frames_are_numbered_and_ordered()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Noise(300, 8, 6);
         foreach (var name in new[] { "clip.gif", "clip.webp", "clip.apng", "clip/", "clip.mp4", "clip.webm" })
         {
@@ -135,7 +135,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task More_than_a_thousand_frames_get_longer_numbers()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Noise(1001, 2, 2);
         await VideoWriter.WriteAsync(folder["clip/"], frames, 25, "{}");
         Assert.True(File.Exists(folder["clip/0000.png"]) && File.Exists(folder["clip/1000.png"]));
@@ -146,7 +146,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task An_odd_size_is_kept_and_only_mp4_repeats_its_last_row_and_column()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Moving(3, 65, 47);
         foreach (var name in new[] { "clip.gif", "clip.webp", "clip.apng", "clip.webm", "clip/" })
         {
@@ -168,7 +168,7 @@ public sealed class VideoWriterTests
     [InlineData("clip.")]
     public async Task An_unknown_extension_is_refused_before_anything_is_written(string name)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var error = await Assert.ThrowsAsync<RequestException>(() => VideoWriter.WriteAsync(folder[name], Clips.Flat(1, 8, 8), 8, "{}"));
         Assert.Contains(".webm", error.Message);
         Assert.Empty(folder.Entries);
@@ -182,7 +182,7 @@ public sealed class VideoWriterTests
     [InlineData("clip.webp", 1000)]
     public async Task A_rate_that_no_program_would_play_is_refused(string name, double fps)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         await Assert.ThrowsAsync<RequestException>(() => VideoWriter.WriteAsync(folder[name], Clips.Flat(1, 8, 8), fps, "{}"));
         Assert.Empty(folder.Entries);
     }
@@ -190,7 +190,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task A_size_beyond_the_format_is_refused()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var error = await Assert.ThrowsAsync<RequestException>(() => VideoWriter.WriteAsync(folder["clip.webp"], Clips.Flat(1, 16384, 4), 8, "{}"));
         Assert.Contains("16383", error.Message);
         Assert.Empty(folder.Entries);
@@ -199,7 +199,7 @@ public sealed class VideoWriterTests
     [Fact]
     public async Task A_contact_sheet_shows_the_frames_in_rows()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         var frames = Clips.Noise(5, 10, 8);
         ContactSheet.Write(folder["sheet.png"], frames, columns: 3);
         var sheet = (await VideoReader.ReadAsync(folder["sheet.png"])).Frames;

@@ -11,7 +11,7 @@ public class LoaderAbuseTests
     public async Task Every_damaged_or_hostile_file_is_refused_with_a_sentence_and_without_harm()
     {
         using var folder = new TempFolder();
-        var marker = folder.File("it-was-run");
+        var marker = folder["it-was-run"];
         var count = 0;
         foreach (var file in MutatedFiles.All(marker))
         {

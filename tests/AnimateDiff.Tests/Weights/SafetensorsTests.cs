@@ -22,8 +22,8 @@ public class SafetensorsTests
         using var tensor = arange(0, 60).reshape(3, 4, 5).remainder(7).sub(2).abs().to(dtype);
         using var scalar = ones([], dtype);
         using var none = empty([0, 4], dtype);
-        SafetensorsWriter.Write(folder.File("a.safetensors"), [("odd", scalar), ("tensor", tensor.transpose(0, 2)), ("none", none)], new Dictionary<string, string> { ["k"] = "v — ü" });
-        using var read = SafetensorsFile.Open(folder.File("a.safetensors"));
+        SafetensorsWriter.Write(folder["a.safetensors"], [("odd", scalar), ("tensor", tensor.transpose(0, 2)), ("none", none)], new Dictionary<string, string> { ["k"] = "v — ü" });
+        using var read = SafetensorsFile.Open(folder["a.safetensors"]);
         Assert.Equal(("safetensors", "v — ü", 3), (read.Format, read.Metadata["k"], read.Count));
         Assert.Equal(dtype, read["tensor"].DType);
         using var back = read["tensor"].Read();
@@ -43,8 +43,8 @@ public class SafetensorsTests
         foreach (var original in new[] { Goldens.Model("motion-v2.safetensors"), Goldens.Model("kohya-style.safetensors") })
         {
             using var weights = SafetensorsFile.Open(original);
-            SafetensorsWriter.Write(folder.File("copy"), weights, weights.Metadata);
-            Assert.Equal(File.ReadAllBytes(original), File.ReadAllBytes(folder.File("copy")));
+            SafetensorsWriter.Write(folder["copy"], weights, weights.Metadata);
+            Assert.Equal(File.ReadAllBytes(original), File.ReadAllBytes(folder["copy"]));
         }
     }
 
@@ -55,8 +55,8 @@ public class SafetensorsTests
         using var a = tensor(new float[] { 1.5f, 1 / 3f });
         using var b = tensor(new float[] { 2.5f });
         using var source = new StateDict("memory", new Dictionary<string, WeightTensor> { ["a"] = WeightTensor.Of(a), ["b"] = WeightTensor.Of(b) });
-        SafetensorsWriter.Write(folder.File("x"), source, dtype: (name, tensor) => name == "a" ? ScalarType.Float16 : tensor.DType);
-        using var read = SafetensorsFile.Open(folder.File("x"));
+        SafetensorsWriter.Write(folder["x"], source, dtype: (name, tensor) => name == "a" ? ScalarType.Float16 : tensor.DType);
+        using var read = SafetensorsFile.Open(folder["x"]);
         Assert.Equal(["b", "a"], read.Keys);
         using var back = read["a"].Read();
         Assert.True(Bits.Same(back, a.to(ScalarType.Float16)));
@@ -77,11 +77,11 @@ public class SafetensorsTests
         using var folder = new TempFolder();
         folder.Write("x", "before");
         var broken = new Dictionary<string, WeightTensor> { ["a"] = new(ScalarType.Float32, [2], () => throw new FileException("source", "The source is cut short.")) };
-        Assert.Throws<FileException>(() => SafetensorsWriter.Write(folder.File("x"), broken));
-        Assert.Equal("before", File.ReadAllText(folder.File("x")));
+        Assert.Throws<FileException>(() => SafetensorsWriter.Write(folder["x"], broken));
+        Assert.Equal("before", File.ReadAllText(folder["x"]));
         Assert.Single(Directory.GetFiles(folder.Path));
-        Assert.Throws<FileException>(() => SafetensorsWriter.Write(folder.File("missing/x"), broken));
-        Assert.Throws<ArgumentException>(() => SafetensorsWriter.Write(folder.File("x"), broken.Concat(broken)));
+        Assert.Throws<FileException>(() => SafetensorsWriter.Write(folder["missing/x"], broken));
+        Assert.Throws<ArgumentException>(() => SafetensorsWriter.Write(folder["x"], broken.Concat(broken)));
     }
 
     [Fact]
@@ -89,10 +89,10 @@ public class SafetensorsTests
     {
         using var folder = new TempFolder();
         using var a = rand(1000);
-        SafetensorsWriter.Write(folder.File("x"), [("a", a)]);
-        using (var read = SafetensorsFile.Open(folder.File("x")))
-            SafetensorsWriter.Write(folder.File("x"), read, dtype: (_, _) => ScalarType.BFloat16);
-        using var back = SafetensorsFile.Open(folder.File("x"));
+        SafetensorsWriter.Write(folder["x"], [("a", a)]);
+        using (var read = SafetensorsFile.Open(folder["x"]))
+            SafetensorsWriter.Write(folder["x"], read, dtype: (_, _) => ScalarType.BFloat16);
+        using var back = SafetensorsFile.Open(folder["x"]);
         using var half = back["a"].Read();
         Assert.True(Bits.Same(half, a.to(ScalarType.BFloat16)));
     }
@@ -102,9 +102,9 @@ public class SafetensorsTests
     {
         using var folder = new TempFolder();
         using var a = rand(1000);
-        SafetensorsWriter.Write(folder.File("x"), [("a", a)]);
-        using var read = SafetensorsFile.Open(folder.File("x"));
-        using (var file = File.Open(folder.File("x"), FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        SafetensorsWriter.Write(folder["x"], [("a", a)]);
+        using var read = SafetensorsFile.Open(folder["x"]);
+        using (var file = File.Open(folder["x"], FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
             file.SetLength(file.Length - 1);
         Assert.Contains("ends within data", Assert.Throws<FileException>(() => read["a"].Read()).Message);
     }
@@ -114,8 +114,8 @@ public class SafetensorsTests
     {
         using var folder = new TempFolder();
         using var large = arange(5_000_001, ScalarType.Int64);
-        SafetensorsWriter.Write(folder.File("x"), [("a", large)]);
-        using var read = SafetensorsFile.Open(folder.File("x"));
+        SafetensorsWriter.Write(folder["x"], [("a", large)]);
+        using var read = SafetensorsFile.Open(folder["x"]);
         var before = GC.GetAllocatedBytesForCurrentThread();
         using var a = read["a"].Read();
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
@@ -144,14 +144,14 @@ public class SafetensorsTests
         using var folder = new TempFolder();
         var error = Assert.Throws<FileException>(() => SafetensorsFile.Open(folder.Write("x", MutatedFiles.Safetensors(header, new byte[8]))));
         Assert.Contains(expected, error.Message);
-        Assert.Equal(folder.File("x"), error.Path);
+        Assert.Equal(folder["x"], error.Path);
     }
 
     [Fact]
     public void Missing_files_and_folders_are_told_apart()
     {
         using var folder = new TempFolder();
-        Assert.Contains("does not exist", Assert.Throws<FileException>(() => SafetensorsFile.Open(folder.File("nothing"))).Message);
+        Assert.Contains("does not exist", Assert.Throws<FileException>(() => SafetensorsFile.Open(folder["nothing"])).Message);
         Assert.Contains("is a folder", Assert.Throws<FileException>(() => SafetensorsFile.Open(folder.Path)).Message);
         Assert.Contains("is empty", Assert.Throws<FileException>(() => SafetensorsFile.Open(folder.Write("e", ""))).Message);
     }

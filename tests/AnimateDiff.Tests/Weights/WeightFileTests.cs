@@ -8,10 +8,10 @@ public class WeightFileTests
     public void The_content_decides_and_not_the_name()
     {
         using var folder = new TempFolder();
-        File.Copy(Goldens.Model("motionlora-zoom-in.ckpt"), folder.File("a.safetensors"));
-        File.Copy(Goldens.Model("kohya-style.safetensors"), folder.File("b.ckpt"));
-        using var checkpoint = WeightFile.Open(folder.File("a.safetensors"));
-        using var safetensors = WeightFile.Open(folder.File("b.ckpt"));
+        File.Copy(Goldens.Model("motionlora-zoom-in.ckpt"), folder["a.safetensors"]);
+        File.Copy(Goldens.Model("kohya-style.safetensors"), folder["b.ckpt"]);
+        using var checkpoint = WeightFile.Open(folder["a.safetensors"]);
+        using var safetensors = WeightFile.Open(folder["b.ckpt"]);
         Assert.Equal(("PyTorch zip", "safetensors"), (checkpoint.Format, safetensors.Format));
         Assert.Equal("safetensors", safetensors.Select(name => name).Format);
     }
@@ -37,9 +37,9 @@ public class WeightFileTests
         var nothing = Assert.Throws<FileException>(() => WeightFile.OpenFolder(folder.Path, "model"));
         Assert.Contains("model.safetensors, model.safetensors.index.json, model.fp16.safetensors", nothing.Message);
         Assert.Contains("pytorch_model.bin", nothing.Message);
-        Assert.Throws<FileException>(() => WeightFile.OpenFolder(folder.File("none"), "model"));
+        Assert.Throws<FileException>(() => WeightFile.OpenFolder(folder["none"], "model"));
 
-        File.Copy(Goldens.Model("motionlora-zoom-in.ckpt"), folder.File("pytorch_model.bin"));
+        File.Copy(Goldens.Model("motionlora-zoom-in.ckpt"), folder["pytorch_model.bin"]);
         Assert.Equal("pytorch_model.bin", Opened(null));
         Write("model.fp16.safetensors");
         Assert.Equal("model.fp16.safetensors", Opened(null));
@@ -51,7 +51,7 @@ public class WeightFileTests
         void Write(string name)
         {
             using var a = zeros(1);
-            SafetensorsWriter.Write(folder.File(name), [("a", a)]);
+            SafetensorsWriter.Write(folder[name], [("a", a)]);
         }
         string Opened(string? variant)
         {
@@ -105,8 +105,8 @@ public class WeightFileTests
     {
         using var a = tensor(new float[] { 1, 2 });
         using var b = tensor(new float[] { 3 });
-        SafetensorsWriter.Write(folder.File("one"), [("a", a)]);
-        SafetensorsWriter.Write(folder.File("two"), [("b", b)]);
+        SafetensorsWriter.Write(folder["one"], [("a", a)]);
+        SafetensorsWriter.Write(folder["two"], [("b", b)]);
         folder.Write(index, json);
     }
 }
