@@ -11,8 +11,8 @@ internal static class Generation
         VideoWriter.Check(output);                                          // before minutes of work, not after
         foreach (var request in requests)
             request.Validate();
-        options = await HubFiles.ResolveAsync(options, cancellationToken);
-        using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(options, progress, cancellationToken));
+        var local = await HubFiles.ResolveAsync(options, cancellationToken);
+        using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(local, progress, cancellationToken));
         foreach (var note in pipeline.Notes)
             Console.Error.WriteLine(note);
         for (var index = 0; index < requests.Count; index++)
@@ -25,10 +25,21 @@ internal static class Generation
             foreach (var warning in generation.Warnings)
                 Console.Error.WriteLine($"warning: {warning}");
             var path = Numbered(output, index, requests.Count);
-            await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (generation.Recipe with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
+            await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
             Console.WriteLine(path);
         }
     }
+
+    /// <summary>The recipe with hub names instead of the paths in this machine's cache, so that it can be made again elsewhere.</summary>
+    private static Recipe AsGiven(Recipe recipe, PipelineOptions options, GenerationRequest request) => recipe with
+    {
+        Base = options.Base,
+        Motion = options.Motion,
+        Vae = options.Vae,
+        Tokenizer = options.Tokenizer,
+        Embeddings = options.Embeddings,
+        Adapters = [.. recipe.Adapters.Zip(request.Adapters, (recorded, given) => recorded with { Path = given.Path })],
+    };
 
     /// <summary>The output as given, or for one of several <c>name-01.gif</c>, <c>DIR/01/</c>.</summary>
     internal static string Numbered(string output, int index, int count)

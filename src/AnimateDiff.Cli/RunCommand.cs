@@ -53,7 +53,7 @@ internal static class RunCommand
     {
         Base = run.Checkpoint is null ? baseModel : Known(run.Checkpoint),
         Motion = run.MotionModule is null ? null : Known(run.MotionModule),
-        Tokenizer = run.Checkpoint is null ? null : baseModel,
+        Tokenizer = run.Checkpoint is null ? null : Path.Exists(baseModel) ? baseModel : $"{baseModel}:tokenizer",
         ResnetNormAcrossFrames = !run.Inference?.UseInflatedGroupNorm,
     };
 

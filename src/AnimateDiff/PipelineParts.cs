@@ -77,7 +77,7 @@ internal sealed class PipelineParts : IDisposable
         Next();                                                                         // 2. prompts → embeddings
         var tokenizerFolder = options.Tokenizer is { } given ? TokenizerFolder(given) : files.TokenizerFolder;
         tokenizer ??= ClipTokenizer.Load(tokenizerFolder ?? throw new RequestException(
-            $"{options.Base} has no tokenizer of its own: pass --tokenizer with the folder of CLIP's vocab.json and merges.txt, such as the tokenizer/ of a Stable Diffusion 1.5 folder."));
+            $"{options.Base} has no tokenizer of its own: pass --tokenizer with the folder of CLIP's vocab.json and merges.txt, such as the tokenizer/ of a Stable Diffusion 1.5 folder, or stable-diffusion-v1-5/stable-diffusion-v1-5:tokenizer on the hub."));
         var textModel = new ClipTextModel(ClipTextConfig.Parse(files.TextEncoderConfig, files.Path), META);
         Fill(textModel, files.TextEncoder, "text encoder");
         TextualInversion[] inversions = [.. options.Embeddings.Select(path =>

@@ -22,6 +22,20 @@ internal static class ReferenceModels
     /// <summary>The same as the diffusers folder of the references, which has the position encoding in fp16 and computes with that.</summary>
     public static string DiffusersMotion(string version) => Motions[version].Value;
 
+    /// <summary>Copies the base model, with a vocabulary of its own, which the repository's does not have.</summary>
+    public static void CopyBase(string to, TempFolder vocabulary)
+    {
+        var model = Goldens.Model("nano-sd15");
+        foreach (var file in Directory.EnumerateFiles(model, "*", SearchOption.AllDirectories))
+        {
+            var path = Path.Combine(to, Path.GetRelativePath(model, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.Copy(file, path);
+        }
+        foreach (var name in new[] { "vocab.json", "merges.txt" })
+            File.Copy(vocabulary[name], Path.Combine(to, "tokenizer", name), overwrite: true);
+    }
+
     /// <summary>A case's JSON, in which Python writes infinities bare.</summary>
     public static JsonElement Settings(string name) => JsonDocument.Parse(Goldens.CaseJson(name).Replace("-Infinity", "\"-Infinity\"")).RootElement;
 }

@@ -98,24 +98,11 @@ public sealed class GenerateTests : IDisposable
                 ["prompt"] = new[] { "a dog", "a cat" }, ["n_prompt"] = new[] { "a dog" },
             },
         }));
-        CopyModel(_folder["sd15"]);
+        ReferenceModels.CopyBase(_folder["sd15"], _vocabulary);
         var (code, output, error) = await CliProcess.RunAsync("run", config, "--pretrained-model-path", _folder["sd15"], "--out", _folder["samples"]);
         Assert.True(code == 0, error);
         Assert.Equal([_folder["samples/prompts-1-01.gif"], _folder["samples/prompts-1-02.gif"]], output.Trim().Split('\n'));
         var recipe = Recipe.FromJson(RecipeReader.Read(_folder["samples/prompts-1-01.gif"]), "");
         Assert.Equal((12192490710448890259UL, 48, 2, true), (recipe.Seed, recipe.Height, recipe.Frames, recipe.Truncate));
-    }
-
-    /// <summary>The reference model with a vocabulary of its own.</summary>
-    private void CopyModel(string to)
-    {
-        foreach (var file in Directory.EnumerateFiles(Goldens.Model("nano-sd15"), "*", SearchOption.AllDirectories))
-        {
-            var path = Path.Combine(to, Path.GetRelativePath(Goldens.Model("nano-sd15"), file));
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.Copy(file, path);
-        }
-        foreach (var name in new[] { "vocab.json", "merges.txt" })
-            File.Copy(_vocabulary[name], Path.Combine(to, "tokenizer", name), overwrite: true);
     }
 }
