@@ -80,7 +80,7 @@ public sealed class AnimateDiffPipeline : IDisposable
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
-        _parts.Apply(request);
+        warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
         var latents = Denoise(request, size, scheduler, warnings, progress, cancellationToken);

@@ -125,11 +125,13 @@ internal sealed class PipelineParts : IDisposable
     }
 
     /// <summary>Puts a request's adapters in place, and the norms of its semantics.</summary>
-    public void Apply(GenerationRequest request)
+    /// <returns>What the user should know of it, as sentences.</returns>
+    public IReadOnlyList<string> Apply(GenerationRequest request)
     {
         _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
+        return _loras.Skipped is { Count: > 0 } skipped ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."] : [];
     }
 
     /// <summary>Everything that makes a request again; waits for the hashes, which are computed in the background from the time of loading.</summary>

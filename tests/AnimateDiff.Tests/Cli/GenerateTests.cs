@@ -86,6 +86,18 @@ public sealed class GenerateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_forced_pair_says_what_was_left_out()
+    {
+        var (code, _, error) = await CliProcess.RunAsync([
+            "generate", "a dog", "--frames", "2", "--steps", "1", "--dtype", "bf16", "--base", Goldens.Model("nano-sd15"), "--tokenizer", _vocabulary.Path, "--motion", Goldens.Model("motion-v3.ckpt"),
+            "--motion-lora", Goldens.Model("motionlora-zoom-in.ckpt"), "--force", "--out", _folder["clip.gif"],
+        ]);
+        Assert.True(code == 0, error);
+        Assert.Contains("warning: 8 layers of the MotionLoRAs belong to a middle block", error);
+        Assert.Equal("bf16", Recipe.FromJson(RecipeReader.Read(_folder["clip.gif"]), "").Dtype);
+    }
+
+    [Fact]
     public async Task Official_prompt_files_run()
     {
         var config = _folder.Write("prompts.yaml", JsonSerializer.Serialize(new[]
