@@ -1,18 +1,10 @@
-using System.Text.Json.Serialization;
 using AnimateDiff.Layers;
-using AnimateDiff.Weights;
 
 namespace AnimateDiff.Denoising;
 
-/// <summary>
-/// Shape of the motion modules: what diffusers keeps in a motion adapter's <c>config.json</c>, and which normalisations see all frames of a clip.
-/// The defaults are AnimateDiff v3 as diffusers computes it.
-/// </summary>
+/// <summary>Shape of the motion modules: what diffusers keeps in a motion adapter's <c>config.json</c>. The defaults are AnimateDiff v3.</summary>
 public sealed record MotionConfig
 {
-    /// <summary>Frames the position encoding of v1 reaches: its mark in a file.</summary>
-    private const int FirstVersionFrames = 24;
-
     private static readonly Dictionary<string, string> BuiltOnlyAs = new()
     {
         ["conv_in_channels"] = "null",
@@ -39,27 +31,6 @@ public sealed record MotionConfig
     /// <summary>Whether the middle block has a motion module (v2).</summary>
     public bool UseMotionMidBlock { get; init; }
 
-    /// <summary>Whether the motion modules' own normalisation takes its statistics across the frames of a clip: diffusers does, the official code never does.</summary>
-    [JsonIgnore]
-    public bool MotionNormAcrossFrames { get; init; } = true;
-
-    /// <summary>
-    /// Whether the normalisations of the resnets and the last one take their statistics across the frames of a clip: the official code does for v1
-    /// (<c>use_inflated_groupnorm: false</c>), diffusers never does.
-    /// </summary>
-    [JsonIgnore]
-    public bool ResnetNormAcrossFrames { get; init; }
-
-    /// <summary>Whether it is the first version (<c>mm_sd_v14</c>, <c>mm_sd_v15</c>): no module in the middle and a position encoding of 24 rows.</summary>
-    [JsonIgnore]
-    public bool IsFirstVersion => !UseMotionMidBlock && MotionMaxSeqLength == FirstVersionFrames;
-
-    /// <summary>The same modules as the official AnimateDiff code computes them.</summary>
-    public MotionConfig AsOfficial() => this with { MotionNormAcrossFrames = false, ResnetNormAcrossFrames = IsFirstVersion };
-
-    /// <summary>The same modules as diffusers computes them.</summary>
-    public MotionConfig AsDiffusers() => this with { MotionNormAcrossFrames = true, ResnetNormAcrossFrames = false };
-
     /// <summary>Reads a diffusers motion adapter's <c>config.json</c>; keys that change nothing here are skipped.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileException">It is missing, damaged, or describes an architecture that is not built.</exception>
@@ -76,30 +47,6 @@ public sealed record MotionConfig
         var config = ModelConfigFile.Parse<MotionConfig>(json, path, "motion adapter", BuiltOnlyAs);
         config.Validate();
         return config;
-    }
-
-    /// <summary>The configuration that the tensors of a motion module imply, for files that come without one. Heads and groups leave no trace: 8 and 32.</summary>
-    /// <param name="weights">The tensors under diffusers' names.</param>
-    /// <exception cref="FileException">They are not those of a motion module.</exception>
-    public static MotionConfig FromWeights(StateDict weights)
-    {
-        var channels = new List<int>();
-        while (weights.TryGetValue($"down_blocks.{channels.Count}.motion_modules.0.norm.weight", out var norm))
-            channels.Add((int)norm.Shape[0]);
-        if (channels.Count == 0)
-            throw new FileException(weights.Path, $"{weights.Path} is not a motion module: it has no tensor 'down_blocks.0.motion_modules.0.norm.weight'.");
-        var layers = 1;
-        while (weights.ContainsKey($"down_blocks.0.motion_modules.{layers}.norm.weight"))
-            layers++;
-        var config = new MotionConfig
-        {
-            BlockOutChannels = channels,
-            MotionLayersPerBlock = layers,
-            UseMotionMidBlock = weights.Keys.Any(name => name.StartsWith("mid_block.", StringComparison.Ordinal)),
-        };
-        return weights.TryGetValue("down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe", out var pe)
-            ? config with { MotionMaxSeqLength = (int)pe.Shape[1] }
-            : config;
     }
 
     /// <summary>Checks that the values go together.</summary>

@@ -25,10 +25,13 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// <summary>Shape of the motion modules, or null.</summary>
     public MotionConfig? Motion { get; }
 
-    /// <summary>Whether the motion modules normalise across frames; may change between calls (<see cref="MotionConfig.MotionNormAcrossFrames"/>).</summary>
+    /// <summary>Whether the motion modules' own normalisation takes its statistics across the frames of a clip: diffusers does, the official code never does.</summary>
     public bool MotionNormAcrossFrames { get; set; }
 
-    /// <summary>Whether the resnets and the last normalisation do; may change between calls (<see cref="MotionConfig.ResnetNormAcrossFrames"/>).</summary>
+    /// <summary>
+    /// Whether the normalisations of the resnets and the last one take theirs across frames: the official code does for v1 modules
+    /// (<c>use_inflated_groupnorm: false</c>), diffusers never does.
+    /// </summary>
     public bool ResnetNormAcrossFrames { get; set; }
 
     public UNetMotionModel(UNetConfig config, MotionConfig? motion = null, Device? device = null) : base(nameof(UNetMotionModel))
@@ -36,7 +39,6 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         config.Validate();
         motion?.ValidateFor(config);
         (Config, Motion) = (config, motion);
-        (MotionNormAcrossFrames, ResnetNormAcrossFrames) = (motion?.MotionNormAcrossFrames ?? false, motion?.ResnetNormAcrossFrames ?? false);
 
         var channels = config.BlockOutChannels;
         var last = channels.Count - 1;

@@ -20,7 +20,7 @@ public sealed class UNetConfigTests : IDisposable
         Assert.Equal(0.18215, vae.ScalingFactor);
         Assert.Equal(8, vae.PixelsPerLatent);
         var motion = MotionConfig.Read(Write("""{ "_class_name": "MotionAdapter", "motion_max_seq_length": 24, "use_motion_mid_block": false, "conv_in_channels": null }"""));
-        Assert.True(motion.IsFirstVersion);
+        Assert.Equal((24, false), (motion.MotionMaxSeqLength, motion.UseMotionMidBlock));
     }
 
     [Theory]
@@ -38,18 +38,6 @@ public sealed class UNetConfigTests : IDisposable
         Assert.Contains("CrossAttnDownBlock2D or DownBlock2D", Assert.Throws<RequestException>(() => new UNetConfig { DownBlockTypes = ["DownBlock2D", "A", "B", "C"] }.Validate()).Message);
         var other = new MotionConfig { BlockOutChannels = [320, 640, 1280] };
         Assert.Contains("those of the UNet, [320, 640, 1280, 1280]", Assert.Throws<RequestException>(() => new UNetMotionModel(new UNetConfig(), other, META)).Message);
-    }
-
-    [Fact]
-    public void Versions_differ_in_what_is_normalised_across_frames()
-    {
-        var first = new MotionConfig { MotionMaxSeqLength = 24 };
-        Assert.Equal((false, true), Norms(first.AsOfficial()));
-        Assert.Equal((false, false), Norms(new MotionConfig().AsOfficial()));
-        Assert.Equal((false, false), Norms(new MotionConfig { MotionMaxSeqLength = 24, UseMotionMidBlock = true }.AsOfficial()));
-        Assert.Equal((true, false), Norms(first.AsOfficial().AsDiffusers()));
-
-        static (bool Motion, bool Resnet) Norms(MotionConfig config) => (config.MotionNormAcrossFrames, config.ResnetNormAcrossFrames);
     }
 
     private string Write(string json)
