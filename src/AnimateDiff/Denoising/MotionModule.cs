@@ -90,15 +90,26 @@ internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
 /// </summary>
 internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
 {
+    private const float LargestRounding = 0.01f;                                                             // bf16's is 0.004
+
     private Tensor pe;
 
     public PositionEncoding(long channels, int frames) : base(nameof(PositionEncoding))
     {
-        using var scope = NewDisposeScope();
-        var frequencies = (arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels)).exp();
-        var angles = arange(frames, ScalarType.Float32).unsqueeze(1) * frequencies;                          // [F, C/2]
-        pe = stack([angles.sin(), angles.cos()], dim: -1).view(1, frames, channels).DetachFromDisposeScope();
+        pe = Sinusoids(frames, channels).DetachFromDisposeScope();
         RegisterComponents();
+    }
+
+    /// <summary>
+    /// Computes the table anew in the given precision, whatever the file held: its rows follow from their numbers, and files differ in their rounding only.
+    /// A table that is something else (a trainer's that repeats or stretches rows) stays.
+    /// </summary>
+    public void Round(ScalarType precision)
+    {
+        using var scope = NewDisposeScope();
+        var exact = Sinusoids((int)pe.shape[1], pe.shape[2]).to(pe.device);
+        if ((pe.to(ScalarType.Float32) - exact).abs().max().item<float>() < LargestRounding)
+            pe.copy_(exact.to(precision));
     }
 
     /// <param name="tokens">[B, F, H·W, C]</param>
@@ -111,5 +122,13 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
                 $"The clip has {frames} frames, but the motion module's position encoding reaches {limit}; ask for {limit} frames or fewer.");
         using var scope = NewDisposeScope();
         return pe[0].narrow(0, 0, frames).unsqueeze(1).to(tokens.dtype, tokens.device).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Sinusoids(int frames, long channels)
+    {
+        using var scope = NewDisposeScope();
+        var frequencies = (arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels)).exp();
+        var angles = arange(frames, ScalarType.Float32).unsqueeze(1) * frequencies;                          // [F, C/2]
+        return stack([angles.sin(), angles.cos()], dim: -1).view(1, frames, channels).MoveToOuterDisposeScope();
     }
 }

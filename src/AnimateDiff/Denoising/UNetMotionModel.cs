@@ -57,6 +57,13 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         _crossAttentions = [.. modules().OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];
     }
 
+    /// <summary>Computes the position encodings of the motion modules in this precision (<see cref="PositionEncoding.Round"/>).</summary>
+    public void RoundPositions(ScalarType precision)
+    {
+        foreach (var encoding in modules().OfType<PositionEncoding>())
+            encoding.Round(precision);
+    }
+
     /// <summary>Whether a tensor of this name belongs to the motion modules.</summary>
     public static bool IsMotion(string name) => name.Contains("motion_modules.");
 

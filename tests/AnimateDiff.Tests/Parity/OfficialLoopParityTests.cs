@@ -10,12 +10,22 @@ public class OfficialLoopParityTests
     [InlineData("v1", 1e-3)]
     [InlineData("v2", 1e-4)]
     [InlineData("v3", 1e-4)]
-    public void Six_guided_ddim_steps_equal_the_official_code(string motion, double rounding)
+    public void Only_rounding_parts_six_guided_steps_and_the_official_code(string motion, double rounding)
     {
         using var scope = NewDisposeScope();
         var (exact, expected) = Denoise(motion, ScalarType.Float64);
         Assert.InRange(Goldens.Difference(expected, exact), 0, rounding);
         Assert.InRange(Goldens.Difference(Denoise(motion, ScalarType.Float32).Latents, exact), 0, 2 * rounding);
+    }
+
+    [Theory]
+    [InlineData("v2")]
+    [InlineData("v3")]
+    public void Six_guided_ddim_steps_equal_the_official_code(string motion)
+    {
+        using var scope = NewDisposeScope();
+        var (latents, expected) = Denoise(motion, ScalarType.Float32);
+        Assert.InRange(Goldens.Difference(latents, expected), 0, 1e-4);
     }
 
     // Latents after the steps and those of the reference, both in units of the latter's standard deviation.
