@@ -4,16 +4,26 @@ namespace AnimateDiff.Tests.Parity;
 
 public class OfficialLoopParityTests
 {
-    // v1 at 8×8 latents is as ill-conditioned as UNetParityTests says, and its resnets spread one frame's rounding over all of them.
+    // UNetParityTests says why tiny images are ill-conditioned. So the reference is compared with the same steps in fp64, and may differ by its own rounding
+    // (9.3e-4, 1.9e-5 and 2.8e-5 of a standard deviation); this network in fp32 is up to 9.3e-4, 2.7e-5 and 1.2e-4 from fp64.
     [Theory]
-    [InlineData("v1", 5e-3)]
+    [InlineData("v1", 1e-3)]
     [InlineData("v2", 1e-4)]
     [InlineData("v3", 1e-4)]
-    public void Six_guided_ddim_steps_equal_the_official_code(string motion, double tolerance)
+    public void Six_guided_ddim_steps_equal_the_official_code(string motion, double rounding)
+    {
+        using var scope = NewDisposeScope();
+        var (exact, expected) = Denoise(motion, ScalarType.Float64);
+        Assert.InRange(Goldens.Difference(expected, exact), 0, rounding);
+        Assert.InRange(Goldens.Difference(Denoise(motion, ScalarType.Float32).Latents, exact), 0, 2 * rounding);
+    }
+
+    // Latents after the steps and those of the reference, both in units of the latter's standard deviation.
+    private static (Tensor Latents, Tensor Expected) Denoise(string motion, ScalarType dtype)
     {
         using var scope = NewDisposeScope();
         using var _ = inference_mode();
-        using var unet = UNetTestModels.UNet(motion, official: true);
+        using var unet = UNetTestModels.UNet(motion, official: true, dtype);
         using var golden = Goldens.Case($"official-loop-{motion}");
         var parameters = JsonDocument.Parse(Goldens.CaseJson($"official-loop-{motion}")).RootElement;
         int[] timesteps = [.. parameters.GetProperty("timesteps").EnumerateArray().Select(step => step.GetInt32())];
@@ -21,7 +31,7 @@ public class OfficialLoopParityTests
         var alphas = (1 - linspace(0.00085, 0.012, 1000, ScalarType.Float32)).cumprod(0);
 
         using var text = unet.Prepare(cat([golden["uncond"].Read(), golden["cond"].Read()]));
-        var latents = golden["initial"].Read();
+        var latents = golden["initial"].Read().to(dtype);
         for (var i = 0; i < timesteps.Length; i++)
         {
             var halves = unet.call(cat([latents, latents]), tensor(new[] { timesteps[i] }), text).chunk(2);
@@ -31,6 +41,7 @@ public class OfficialLoopParityTests
             latents = Math.Sqrt(next) * (latents - Math.Sqrt(1 - now) * noise) / Math.Sqrt(now) + Math.Sqrt(1 - next) * noise;
         }
         var expected = golden["latents"].Read();
-        Assert.InRange(Goldens.Difference(latents, expected) / expected.std().item<float>(), 0, tolerance);
+        var unit = expected.std();
+        return ((latents / unit).MoveToOuterDisposeScope(), (expected / unit).MoveToOuterDisposeScope());
     }
 }
