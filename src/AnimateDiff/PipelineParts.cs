@@ -21,22 +21,19 @@ internal sealed class PipelineParts : IDisposable
 
     private readonly PipelineOptions _options;
     private readonly ModelKind? _motion;
-    private readonly ScalarType _motionPrecision;
     private readonly ClipTextModel _textModel;
     private readonly IReadOnlyList<TextualInversion> _inversions;
     private readonly LoraStack _loras;
     private readonly AdapterFiles _adapters;
     private readonly Task<RecipeFile[]> _files;
 
-    private PipelineParts(PipelineOptions options, ModelKind baseModel, MotionFiles? motion, UNetMotionModel unet, AutoencoderKL vae, ClipTextModel textModel,
+    private PipelineParts(PipelineOptions options, ModelKind baseModel, ModelKind? motion, UNetMotionModel unet, AutoencoderKL vae, ClipTextModel textModel,
         PromptEncoder prompts, IReadOnlyList<TextualInversion> inversions, IEnumerable<string> files)
     {
-        (_options, _motion, _textModel, _inversions) = (options, motion?.Kind, textModel, inversions);
-        // diffusers loads the position encoding that its folders hold, in the precision of the file; the official code never loads it. Both layouts of a module give the same so.
-        _motionPrecision = motion?.Weights.First(entry => entry.Key.EndsWith("proj_in.weight", StringComparison.Ordinal)).Value.DType ?? ScalarType.Float32;
+        (_options, _motion, _textModel, _inversions) = (options, motion, textModel, inversions);
         (UNet, Vae, Prompts) = (unet, vae, prompts);
         _loras = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = unet, ["text_encoder"] = textModel });
-        _adapters = new AdapterFiles(baseModel, _motion, options.Force);
+        _adapters = new AdapterFiles(baseModel, motion, options.Force);
         _files = Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
     }
 
@@ -99,6 +96,7 @@ internal sealed class PipelineParts : IDisposable
         {
             Next();                                                                     // 4. the motion module
             Fill(unet, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
+            unet.RoundPositions(motionFiles.Precision);                                 // official files keep them exact, diffusers folders do not: so both give the same
         }
 
         Next();                                                                         // 5. latents → frames
@@ -106,7 +104,7 @@ internal sealed class PipelineParts : IDisposable
         Fill(vae, vaeFiles?.Weights ?? files.Vae, "VAE");
         progress?.Report(new(GenerationStage.Load, total, total));
 
-        return new PipelineParts(options, files.Kind, motionFiles, unet, vae, textModel, new PromptEncoder(tokenizer, textModel, inversions), inversions,
+        return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel, inversions), inversions,
             [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
     }
 
@@ -132,7 +130,7 @@ internal sealed class PipelineParts : IDisposable
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
         _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
-        UNet.RoundPositions(request.Semantics == Semantics.Diffusers ? _motionPrecision : ScalarType.Float32);
+        UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
         return _loras.Skipped is { Count: > 0 } skipped ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."] : [];

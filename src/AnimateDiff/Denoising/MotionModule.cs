@@ -92,24 +92,30 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
 {
     private const float LargestRounding = 0.01f;                                                             // bf16's is 0.004
 
+    private readonly Tensor[] _computed;                                                                     // in an array, so that it is no buffer
     private Tensor pe;
 
     public PositionEncoding(long channels, int frames) : base(nameof(PositionEncoding))
     {
-        pe = Sinusoids(frames, channels).DetachFromDisposeScope();
+        using var scope = NewDisposeScope();
+        var frequencies = (arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels)).exp();
+        var angles = arange(frames, ScalarType.Float32).unsqueeze(1) * frequencies;                          // [F, C/2]
+        pe = stack([angles.sin(), angles.cos()], dim: -1).view(1, frames, channels).DetachFromDisposeScope();
+        _computed = [pe.clone().DetachFromDisposeScope()];
         RegisterComponents();
     }
 
     /// <summary>
-    /// Computes the table anew in the given precision, whatever the file held: its rows follow from their numbers, and files differ in their rounding only.
-    /// A table that is something else (a trainer's that repeats or stretches rows) stays.
+    /// Whether to use the computed table instead of the file's, which is the same but for its rounding. A file's table that is something else
+    /// (a trainer's that repeats or stretches rows) is used all the same.
     /// </summary>
+    public bool Computed { get; set; }
+
+    /// <summary>Rounds the file's table to the precision of the file's weights.</summary>
     public void Round(ScalarType precision)
     {
-        using var scope = NewDisposeScope();
-        var exact = Sinusoids((int)pe.shape[1], pe.shape[2]).to(pe.device);
-        if ((pe.to(ScalarType.Float32) - exact).abs().max().item<float>() < LargestRounding)
-            pe.copy_(exact.to(precision));
+        using var rounded = pe.to(precision);
+        pe.copy_(rounded);
     }
 
     /// <param name="tokens">[B, F, H·W, C]</param>
@@ -121,14 +127,17 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
             throw new RequestException(
                 $"The clip has {frames} frames, but the motion module's position encoding reaches {limit}; ask for {limit} frames or fewer.");
         using var scope = NewDisposeScope();
-        return pe[0].narrow(0, 0, frames).unsqueeze(1).to(tokens.dtype, tokens.device).MoveToOuterDisposeScope();
+        var table = Computed && IsRounding(pe, _computed[0]) ? _computed[0] : pe;
+        return table[0].narrow(0, 0, frames).unsqueeze(1).to(tokens.dtype, tokens.device).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Sinusoids(int frames, long channels)
+    protected override void Dispose(bool disposing)
     {
-        using var scope = NewDisposeScope();
-        var frequencies = (arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels)).exp();
-        var angles = arange(frames, ScalarType.Float32).unsqueeze(1) * frequencies;                          // [F, C/2]
-        return stack([angles.sin(), angles.cos()], dim: -1).view(1, frames, channels).MoveToOuterDisposeScope();
+        if (disposing)
+            _computed[0].Dispose();
+        base.Dispose(disposing);
     }
+
+    private static bool IsRounding(Tensor stored, Tensor exact)
+        => (stored.to(ScalarType.Float32, CPU) - exact).abs().max().item<float>() < LargestRounding;
 }

@@ -18,6 +18,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     private readonly GroupNorm conv_norm_out;
     private readonly Conv2d conv_out;
     private readonly Attention[] _crossAttentions;
+    private readonly PositionEncoding[] _positions;
 
     /// <summary>Shape of the image layers.</summary>
     public UNetConfig Config { get; }
@@ -33,6 +34,17 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// (<c>use_inflated_groupnorm: false</c>), diffusers never does.
     /// </summary>
     public bool ResnetNormAcrossFrames { get; set; }
+
+    /// <summary>Whether the motion modules compute their position encodings: the official code does, diffusers uses the file's.</summary>
+    public bool ComputesPositions
+    {
+        get => _positions is [{ Computed: true }, ..];
+        set
+        {
+            foreach (var encoding in _positions)
+                encoding.Computed = value;
+        }
+    }
 
     public UNetMotionModel(UNetConfig config, MotionConfig? motion = null, Device? device = null) : base(nameof(UNetMotionModel))
     {
@@ -54,13 +66,14 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         conv_norm_out = Norms.GroupNorm(config.NormNumGroups, channels[0], config.NormEps, device);
         conv_out = nn.Conv2d(channels[0], config.OutChannels, 3, padding: 1, device: device);
         RegisterComponents();
+        _positions = [.. modules().OfType<PositionEncoding>()];
         _crossAttentions = [.. modules().OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];
     }
 
-    /// <summary>Computes the position encodings of the motion modules in this precision (<see cref="PositionEncoding.Round"/>).</summary>
+    /// <summary>Rounds the position encodings of the motion modules to the precision of their file (<see cref="PositionEncoding.Round"/>).</summary>
     public void RoundPositions(ScalarType precision)
     {
-        foreach (var encoding in modules().OfType<PositionEncoding>())
+        foreach (var encoding in _positions)
             encoding.Round(precision);
     }
 

@@ -19,6 +19,9 @@ public sealed class MotionFiles : IDisposable
     /// <summary>The tensors; <c>pos_embed.pe</c> is among them where the file has it.</summary>
     public StateDict Weights { get; }
 
+    /// <summary>Type of its weights; the position encoding may be in another.</summary>
+    public ScalarType Precision => Weights.First(entry => entry.Key.EndsWith("proj_in.weight", StringComparison.Ordinal)).Value.DType;
+
     /// <summary>The motion adapter's <c>config.json</c>, or the same derived from the shapes.</summary>
     public string Config { get; }
 

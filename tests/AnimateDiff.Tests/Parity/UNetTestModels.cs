@@ -8,8 +8,8 @@ namespace AnimateDiff.Tests.Parity;
 internal static class UNetTestModels
 {
     /// <summary>
-    /// The reference UNet with motion modules "v1", "v2" or "v3" as diffusers or the official code computes them, or without. Each reference was computed with
-    /// its own layout's position encoding: exact in the official files, rounded to fp16 in the diffusers folders.
+    /// The reference UNet with motion modules "v1", "v2" or "v3" as diffusers or the official code computes them, or without. The official code computes
+    /// the position encoding, diffusers loads it from its folders, which hold fp16.
     /// </summary>
     public static UNetMotionModel UNet(string? motion = null, bool official = false, ScalarType dtype = ScalarType.Float32)
     {
@@ -21,6 +21,7 @@ internal static class UNetTestModels
         ModuleWeights.Load(unet, image, "UNet", dtype, part: name => !UNetMotionModel.IsMotion(name));
         if (temporal is not null)
             ModuleWeights.Load(unet, temporal.Weights, "motion module", dtype, part: UNetMotionModel.IsMotion);
+        unet.ComputesPositions = official;
         unet.MotionNormAcrossFrames = !official;
         unet.ResnetNormAcrossFrames = official && temporal!.Traits.ResnetNormAcrossFrames;
         return unet;
