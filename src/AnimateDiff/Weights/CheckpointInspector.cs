@@ -39,8 +39,29 @@ public sealed record CheckpointReport
     /// <summary>The tensors in the order of their names.</summary>
     public required IReadOnlyList<TensorInfo> Tensors { get; init; }
 
-    /// <summary>The report as JSON, names in snake_case.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, Options);
+    /// <summary>The report as JSON, names in snake_case: what the file is first, its tensors last.</summary>
+    public string ToJson() => JsonSerializer.Serialize(new
+    {
+        Path,
+        Format,
+        Kind.Kind,
+        Version = Kind.Motion?.Version,
+        Kind.Layout,
+        Family = KindSentences.Name(Kind.Family),
+        Dtype = Kind.DTypes.Select(Name),
+        Kind.ParameterCount,
+        Description = Kind.Sentence,
+        Kind.Warnings,
+        Kind.Motion,
+        Kind.Lora,
+        Kind.BlockWidths,
+        Kind.CrossAttentionWidth,
+        Files,
+        Metadata,
+        Tensors = Tensors.Select(tensor => new { tensor.Name, Dtype = Name(tensor.DType), tensor.Shape }),
+    }, Options);
+
+    private static string Name(ScalarType dtype) => dtype.ToString().ToLowerInvariant();
 }
 
 /// <summary>Looks into checkpoints without reading a tensor.</summary>

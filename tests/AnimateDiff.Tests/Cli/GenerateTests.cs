@@ -1,6 +1,7 @@
 using System.Text.Json;
 using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
+using AnimateDiff.Weights;
 
 namespace AnimateDiff.Tests.Cli;
 
@@ -83,6 +84,20 @@ public sealed class GenerateTests : IDisposable
         Assert.Equal(3, code);
         Assert.Contains("is not the file that made the animation", error);
         Assert.Equal(["clip.gif"], _folder.Entries);
+    }
+
+    [Fact]
+    public async Task A_textual_inversion_is_called_by_its_name()
+    {
+        using (var vectors = randn([2, 48], generator: new Generator(3, CPU)))
+            SafetensorsWriter.Write(_folder["mystyle.safetensors"], [("emb_params", vectors)]);
+        string[] command = ["generate", "a mystyle dog", "--frames", "2", "--steps", "2", "--seed", "1", .. Model];
+        var (code, _, error) = await CliProcess.RunAsync([.. command, "--out", _folder["without.webp"]]);
+        Assert.True(code == 0, error);
+        (code, _, error) = await CliProcess.RunAsync([.. command, "--embedding", _folder["mystyle.safetensors"], "--out", _folder["with.webp"]]);
+        Assert.True(code == 0, error);
+        var (without, with) = (await VideoReader.ReadAsync(_folder["without.webp"]), await VideoReader.ReadAsync(_folder["with.webp"]));
+        Assert.NotEqual(without.Frames.Pixels.ToArray(), with.Frames.Pixels.ToArray());
     }
 
     [Fact]

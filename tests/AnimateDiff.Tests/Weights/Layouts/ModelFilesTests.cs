@@ -106,8 +106,8 @@ public sealed class ModelFilesTests
         Assert.Equal(560, report.Tensors.Count);
         Assert.Equal("v3", report.Metadata["animatediff_config.version"]);
         var json = JsonNode.Parse(report.ToJson())!;
-        Assert.Equal("motion_module", json["kind"]!["kind"]!.GetValue<string>());
-        Assert.Equal("v3", json["kind"]!["motion"]!["version"]!.GetValue<string>());
+        Assert.Equal("motion_module", json["kind"]!.GetValue<string>());
+        Assert.Equal("v3", json["version"]!.GetValue<string>());
         Assert.Equal(560, json["tensors"]!.AsArray().Count);
         Assert.StartsWith("A v3 motion module for SD1.5 in the official layout: up to 32 frames", report.Kind.Sentence);
 
