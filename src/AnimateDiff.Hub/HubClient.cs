@@ -32,7 +32,7 @@ public sealed class HubClient : IDisposable
         if (_options.Offline)
             throw Offline(reference);
         var (commit, listed) = await _listing.GetAsync(reference, cancellationToken);
-        var files = Choose(reference, listed);
+        var files = await _listing.CompleteAsync(reference, commit, Choose(reference, listed), cancellationToken);
         var cache = new HubCache(_options, reference.Repository);
         return new HubPlan(reference, commit, files, files.Sum(file => file.Size),
             files.Sum(file => cache.Has(file, commit) ? file.Size : cache.IncompleteBytes(file)));

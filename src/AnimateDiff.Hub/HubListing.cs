@@ -30,6 +30,27 @@ internal sealed class HubListing(HubTransport transport, HubOptions options)
         }
     }
 
+    /// <summary>The files with size and hash, asked of each by itself where the hub's list has names only, as mirrors' lists do.</summary>
+    public async Task<IReadOnlyList<HubFile>> CompleteAsync(HubReference reference, string commit, IReadOnlyList<HubFile> files, CancellationToken cancellationToken)
+    {
+        var complete = new List<HubFile>();
+        foreach (var file in files)
+        {
+            if (file.Etag.Length > 0)
+            {
+                complete.Add(file);
+                continue;
+            }
+            var (size, etag) = await transport.RetryAsync(reference.Repository,
+                () => transport.DescribeAsync(FileAddress(reference, commit, file), reference.Repository, cancellationToken), () => 0, cancellationToken);
+            if (size is null or < 0 || !(HubCache.IsHex(etag, 40) || HubCache.IsHex(etag, 64)))
+                throw new HubException(HubFailure.Damaged, reference.Repository,
+                    $"{options.Endpoint.Host} tells neither in its list nor by itself what size and hash {file.Name} of {reference.Repository} has; check HF_ENDPOINT.");
+            complete.Add(new HubFile(file.Name, size.Value, etag!));
+        }
+        return complete;
+    }
+
     /// <summary>Where a file is, at one commit for good.</summary>
     public Uri FileAddress(HubReference reference, string commit, HubFile file) =>
         Address($"{reference.Repository}/resolve/{commit}/{string.Join('/', file.Name.Split('/').Select(Uri.EscapeDataString))}");
@@ -106,6 +127,8 @@ internal sealed class HubListing(HubTransport transport, HubOptions options)
         if (!HubReference.IsSafe(name))
             throw new HubException(HubFailure.Unsafe, reference.Repository,
                 $"{reference.Repository} lists a file “{name}”, which would lie outside its folder; nothing was pulled.");
+        if (!sibling.TryGetProperty("blobId", out _) && !sibling.TryGetProperty("lfs", out _))
+            return new HubFile(name, 0, "");
         var lfs = sibling.TryGetProperty("lfs", out var entry) && entry.ValueKind == JsonValueKind.Object;
         var etag = lfs ? entry.GetProperty("sha256").GetString() : sibling.GetProperty("blobId").GetString();
         var size = (lfs && entry.TryGetProperty("size", out var large) ? large : sibling.GetProperty("size")).GetInt64();

@@ -78,11 +78,23 @@ internal sealed class HubTransport(HubOptions options, TimeProvider time) : IDis
         }
     }
 
+    /// <summary>Size and hash of a file by its headers, before any redirect to where its bytes are; null for what they do not say.</summary>
+    /// <exception cref="TransientException">No connection, no answer in time, or a status that may pass (408, 429, 5xx).</exception>
+    public async Task<(long? Size, string? Etag)> DescribeAsync(Uri uri, string repository, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(uri, repository, null, cancellationToken, HttpMethod.Head);
+        if ((int)response.StatusCode is 408 or 429 or >= 500)
+            throw new TransientException($"{uri.Host} answers {(int)response.StatusCode}");
+        string? Header(string name) => response.Headers.TryGetValues(name, out var values) ? values.First() : null;
+        var size = Header("X-Linked-Size") is { } linked ? long.TryParse(linked, out var length) ? length : null : response.Content.Headers.ContentLength;
+        return (size, (Header("X-Linked-Etag") ?? Header("ETag"))?.Replace("W/", "").Trim('"'));
+    }
+
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> SendAsync(Uri uri, string repository, RangeHeaderValue? range, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendAsync(Uri uri, string repository, RangeHeaderValue? range, CancellationToken cancellationToken, HttpMethod? method = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, uri);
+        using var request = new HttpRequestMessage(method ?? HttpMethod.Get, uri);
         request.Headers.UserAgent.ParseAdd("AnimateDiff.NET");
         request.Headers.AcceptEncoding.ParseAdd("identity");
         request.Headers.Range = range;

@@ -7,6 +7,8 @@ namespace AnimateDiff.Tests.Hub;
 
 internal sealed record StubRequest(string Path, IReadOnlyDictionary<string, string> Headers)
 {
+    public string Method { get; init; } = "GET";
+
     public (long From, long To)? Range => Headers.TryGetValue("Range", out var range) && range["bytes=".Length..].Split('-') is [var from, var to]
         ? (long.Parse(from), long.Parse(to)) : null;
 
@@ -82,6 +84,8 @@ internal sealed class HttpStub : IAsyncDisposable
                 foreach (var (name, value) in answer.Headers)
                     head.Append($"{name}: {value}\r\n");
                 await socket.SendAsync(Encoding.ASCII.GetBytes(head.Append("\r\n").ToString()), _stop.Token);
+                if (request.Method == "HEAD")
+                    continue;
                 var body = answer.CutAfter is { } cut ? answer.Body[..Math.Min(cut, answer.Body.Length)] : answer.Body;
                 while (body.Length > 0)
                 {
@@ -117,6 +121,6 @@ internal sealed class HttpStub : IAsyncDisposable
         }
         var lines = Encoding.ASCII.GetString([.. bytes]).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         return new StubRequest(lines[0].Split(' ')[1],
-            lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase));
+            lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase)) { Method = lines[0].Split(' ')[0] };
     }
 }

@@ -28,6 +28,20 @@ public sealed class HubPullTests
     }
 
     [Fact]
+    public async Task A_hub_that_lists_names_only_is_asked_for_each_file()
+    {
+        var files = new Dictionary<string, byte[]> { ["config.json"] = FakeHub.Bytes(10, 2), ["model.safetensors"] = FakeHub.Bytes(300_000, 1) };
+        await using var hub = new FakeHub(files);
+        hub.OnHub = request => request.Path.StartsWith("/api/models/owner/model/revision/")
+            ? StubAnswer.Json(FakeHub.Listing(files.Keys.Select(name => $$"""{"rfilename":"{{name}}"}""")))
+            : request.Method != "HEAD" ? null
+            : request.Path.EndsWith("config.json") ? new StubAnswer(200, files["config.json"], Headers: ("ETag", $"\"{FakeHub.Etag(files["config.json"])}\""))
+            : new StubAnswer(302, Headers: [("Location", $"{hub.Storage.Address}elsewhere"), ("X-Linked-Size", "300000"), ("X-Linked-Etag", $"\"{FakeHub.Etag(files["model.safetensors"])}\"")]);
+        await hub.PullAsync();
+        hub.AssertComplete("config.json", "model.safetensors");
+    }
+
+    [Fact]
     public async Task An_empty_file_has_gits_well_known_hash()
     {
         await using var hub = new FakeHub(new() { ["empty.json"] = [] });
