@@ -5,6 +5,8 @@ namespace AnimateDiff.Weights;
 /// <summary>A VAE by itself: a diffusers folder, its weight file, or a single file of CompVis's layout.</summary>
 public sealed class VaeFiles : IDisposable
 {
+    private static readonly string[] Parts = ["encoder.", "decoder.", "quant_conv.", "post_quant_conv."];   // the rest, loss.* and model_ema.*, is training's
+
     private readonly StateDict _file;
 
     /// <summary>The tensors under diffusers' names.</summary>
@@ -28,7 +30,7 @@ public sealed class VaeFiles : IDisposable
             var kind = ModelDetection.Detect(file);
             if (kind.Kind != CheckpointKind.Vae)
                 throw new FileException(path, $"{path} is {KindSentences.Short(kind)}, not a VAE; give a VAE's folder or file.");
-            var bare = Wrappers.Strip(file);
+            var bare = Wrappers.Strip(file).Select(name => Parts.Any(part => name.StartsWith(part, StringComparison.Ordinal)) ? name : null);
             var weights = CompVisVaeLayout.Matches(bare.Keys) ? CompVisVaeLayout.ToDiffusers(bare) : LegacyDiffusersLayout.ToDiffusers(bare);
             var stored = Directory.Exists(path) ? ModelFolder.Json(path, "config.json") : null;
             return new VaeFiles(file, weights, stored ?? ModelConfigs.Text(ModelConfigs.Vae(weights, ModelFamily.StableDiffusion1)));

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using AnimateDiff.Vae;
 using AnimateDiff.Weights;
 using AnimateDiff.Weights.Layouts;
 using static AnimateDiff.Tests.Weights.Layouts.LayoutFixtures;
@@ -97,6 +98,20 @@ public sealed class ModelFilesTests
         using var whole = MotionFiles.Open(scratch["whole.safetensors"]);
         using var alone = MotionFiles.Open(Goldens.Model("motion-v3.ckpt"));
         Assert.Equal(Lines(alone.Weights), Lines(whole.Weights));
+    }
+
+    [Fact]
+    public void A_vae_comes_from_its_folder_or_from_a_training_file()
+    {
+        using var scratch = new TempFolder();
+        var folder = Path.Combine(Goldens.Model("nano-sd15"), "vae");
+        using var own = VaeFiles.Open(folder);
+        var training = CompVisVaeLayout.FromDiffusers(own.Weights).Append(KeyValuePair.Create("loss.logvar", WeightTensor.Of(zeros(1)))).Append(KeyValuePair.Create("model_ema.decay", WeightTensor.Of(ones(1))));
+        SafetensorsWriter.Write(scratch["vae.safetensors"], training);
+        using var single = VaeFiles.Open(scratch["vae.safetensors"]);
+        Assert.Equal(Lines(own.Weights), Lines(single.Weights));
+        Assert.Equal(VaeConfig.Parse(own.Config, folder).BlockOutChannels, VaeConfig.Parse(single.Config, "").BlockOutChannels);
+        Assert.Contains("not a VAE", Assert.Throws<FileException>(() => VaeFiles.Open(Goldens.Model("motion-v3.ckpt"))).Message);
     }
 
     [Fact]
