@@ -33,7 +33,8 @@ public sealed class AnimateDiffPipeline : IDisposable
     /// <param name="cancellationToken">Stops after the part being read.</param>
     /// <exception cref="RequestException">An option is wrong, or two do not go together.</exception>
     /// <exception cref="FileException">A file is missing, damaged, or not what it was given as.</exception>
-    public static Task<AnimateDiffPipeline> LoadAsync(PipelineOptions options, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public static Task<AnimateDiffPipeline> LoadAsync(
+        PipelineOptions options, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
         LoadAsync(options, tokenizer: null, progress, cancellationToken);
 
     internal static async Task<AnimateDiffPipeline> LoadAsync(
@@ -62,7 +63,8 @@ public sealed class AnimateDiffPipeline : IDisposable
     /// <param name="cancellationToken">Stops after the step in progress.</param>
     /// <exception cref="RequestException">A setting is wrong, or does not go with the model.</exception>
     /// <exception cref="FileException">An adapter is missing, damaged, or not what it was given as.</exception>
-    public async Task<Generated> GenerateAsync(GenerationRequest request, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    public async Task<Generated> GenerateAsync(
+        GenerationRequest request, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var size = _parts.SizeOf(request);
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
@@ -78,7 +80,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.Dispose();
     }
 
-    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings,
+        IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
@@ -90,7 +93,8 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     /// <summary>The latents of a request's clips, [B, 4, F, h, w].</summary>
-    private Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    private Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings,
+        IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
 
@@ -128,7 +132,8 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     /// <summary>Decodes clip after clip, a few frames at a time; each chunk goes to <paramref name="sink"/> as [n, 3, H, W] in −1…1.</summary>
-    private void Decode(Tensor latents, ClipSize size, int? chunk, Action<int, Tensor> sink, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    private void Decode(Tensor latents, ClipSize size, int? chunk, Action<int, Tensor> sink,
+        IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         var frames = chunk ?? Math.Max(1, PixelsDecodedAtOnce / (size.Height * size.Width));
         var (done, total) = (0, size.Clips * size.Frames);
@@ -141,7 +146,10 @@ public sealed class AnimateDiffPipeline : IDisposable
             }, cancellationToken);
     }
 
-    /// <summary>A request's final latents [B, 4, F, h, w] and its frames [B, F, 3, H, W] in 0…1 before they become bytes, the caller's to dispose; for comparing with references.</summary>
+    /// <summary>
+    /// A request's final latents [B, 4, F, h, w] and its frames [B, F, 3, H, W] in 0…1 before they become bytes, the caller's to dispose;
+    /// for comparing with references.
+    /// </summary>
     internal Task<(Tensor Latents, Tensor Frames)> GenerateTensorsAsync(GenerationRequest request, Scheduler scheduler) => _worker.RunAsync(() =>
     {
         var size = _parts.SizeOf(request);

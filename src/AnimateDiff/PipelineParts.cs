@@ -14,7 +14,10 @@ namespace AnimateDiff;
 /// <param name="Width">Width in pixels.</param>
 internal readonly record struct ClipSize(int Clips, int Frames, int Height, int Width);
 
-/// <summary>The models of a pipeline and what is known of their files. Everything but <see cref="SizeOf"/> and <see cref="RecipeOfAsync"/> belongs to the pipeline's thread.</summary>
+/// <summary>
+/// The models of a pipeline and what is known of their files. Everything but <see cref="SizeOf"/> and <see cref="RecipeOfAsync"/> belongs to the
+/// pipeline's thread.
+/// </summary>
 internal sealed class PipelineParts : IDisposable
 {
     private const int DefaultFrames = 16;
@@ -96,7 +99,7 @@ internal sealed class PipelineParts : IDisposable
         {
             Next();                                                                     // 4. the motion module
             Fill(unet, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
-            unet.RoundPositions(motionFiles.Precision);                                 // official files keep them exact, diffusers folders do not: so both give the same
+            unet.RoundPositions(motionFiles.Precision);                                 // official files hold them exactly: so both layouts give the same
         }
 
         Next();                                                                         // 5. latents → frames
@@ -133,7 +136,9 @@ internal sealed class PipelineParts : IDisposable
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
-        return _loras.Skipped is { Count: > 0 } skipped ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."] : [];
+        return _loras.Skipped is { Count: > 0 } skipped
+            ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."]
+            : [];
     }
 
     /// <summary>Everything that makes a request again; waits for the hashes, which are computed in the background from the time of loading.</summary>
@@ -161,7 +166,8 @@ internal sealed class PipelineParts : IDisposable
         MotionVersion = _options.MotionVersion,
         ResnetNormAcrossFrames = _options.ResnetNormAcrossFrames,
         Embeddings = _options.Embeddings,
-        Adapters = await Task.WhenAll(request.Adapters.Select(async adapter => new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),
+        Adapters = await Task.WhenAll(request.Adapters.Select(async adapter =>
+            new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),
         Files = await _files,
     };
 

@@ -1,7 +1,7 @@
 using AnimateDiff.Cli;
 using AnimateDiff.Tests.Weights;
 
-namespace AnimateDiff.Tests.Cli;
+namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>What the program answers to what it cannot do: the exit code and a sentence.</summary>
 public sealed class ExitCodeTests : IDisposable

@@ -2,7 +2,7 @@ using AnimateDiff.Tests.Hub;
 using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 
-namespace AnimateDiff.Tests.Cli;
+namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>Hub names on the command line, against a hub on this machine.</summary>
 public sealed class HubTests

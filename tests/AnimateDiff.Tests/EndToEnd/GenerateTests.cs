@@ -3,7 +3,7 @@ using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 using AnimateDiff.Weights;
 
-namespace AnimateDiff.Tests.Cli;
+namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>The command line from arguments to files, on the reference model and a small vocabulary.</summary>
 public sealed class GenerateTests : IDisposable

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using AnimateDiff.Video;
 
-namespace AnimateDiff.Tests.Cli;
+namespace AnimateDiff.Tests.EndToEnd;
 
 public sealed class SampleTests
 {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace AnimateDiff.Tests.Cli;
+namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>The built program in a process of its own.</summary>
 internal static partial class CliProcess
