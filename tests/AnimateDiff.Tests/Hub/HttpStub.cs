@@ -121,6 +121,7 @@ internal sealed class HttpStub : IAsyncDisposable
         }
         var lines = Encoding.ASCII.GetString([.. bytes]).Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         return new StubRequest(lines[0].Split(' ')[1],
-            lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase)) { Method = lines[0].Split(' ')[0] };
+            lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1], StringComparer.OrdinalIgnoreCase))
+        { Method = lines[0].Split(' ')[0] };
     }
 }
