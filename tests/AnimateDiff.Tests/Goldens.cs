@@ -13,6 +13,12 @@ internal static class Goldens
     /// <summary>Root of the repository.</summary>
     public static string Repository => Root;
 
+    /// <summary>
+    /// Whether this machine computes with other kernels than the references' (AVX-512): their roundings differ, which shows where tiny images multiply them
+    /// (<see cref="Parity.UNetParityTests"/>).
+    /// </summary>
+    public static bool OtherKernels { get; } = !System.Runtime.Intrinsics.X86.Avx512F.IsSupported || Environment.GetEnvironmentVariable("ATEN_CPU_CAPABILITY") is not null;
+
     /// <summary>A file or folder of the reference models.</summary>
     public static string Model(string name) => Find(Path.Combine("models", name));
 

@@ -25,7 +25,7 @@ public class OfficialLoopParityTests
     {
         using var scope = NewDisposeScope();
         var (latents, expected) = Denoise(motion, ScalarType.Float32);
-        Assert.InRange(Goldens.Difference(latents, expected), 0, 1e-4);
+        Assert.InRange(Goldens.Difference(latents, expected), 0, Goldens.OtherKernels ? 2e-4 : 1e-4);
     }
 
     // Latents after the steps and those of the reference, both in units of the latter's standard deviation.

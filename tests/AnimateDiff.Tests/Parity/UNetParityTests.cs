@@ -28,7 +28,7 @@ public class UNetParityTests
         var output = Predict(golden, motion, official: false, "sample");
         Assert.InRange(Goldens.Difference(golden["out"].Read(), exact), 0, 5e-5);
         Assert.InRange(Goldens.Difference(output, exact), 0, 5e-5);
-        Assert.InRange(Goldens.Difference(output, golden["out"].Read()), 0, 5e-5);
+        Assert.InRange(Goldens.Difference(output, golden["out"].Read()), 0, Goldens.OtherKernels ? 7e-5 : 5e-5);
     }
 
     [Theory]
