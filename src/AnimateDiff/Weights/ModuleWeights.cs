@@ -40,7 +40,7 @@ public static class ModuleWeights
                 var tensor = weights[Name(field)].Read().to(dtype, device ?? CPU);
                 if (tensor.Dimensions == 4)
                     tensor = tensor.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
-                set(new Parameter(tensor, requires_grad: false));
+                set((Parameter)new Parameter(tensor, requires_grad: false).DetachFromDisposeScope());       // the setter of an Embedding does not
             }
             switch (child)
             {

@@ -24,4 +24,13 @@ public class ModuleWeightsTests
         Assert.Equal(2, error.ShapeMismatches.Count);
         Assert.Contains("found [32, 4, 3, 3], expected [64, 4, 3, 3]", error.Message);
     }
+
+    [Fact]
+    public void A_filled_module_still_has_all_its_parameters()
+    {
+        using var text = Text.TextEncoders.Nano();
+        using var weights = WeightFile.OpenFolder(Path.Combine(Goldens.Model("nano-sd15"), "text_encoder"), "model");
+        Assert.Equal(weights.Keys.Order(), text.state_dict().Keys.Order());
+        Assert.All(text.named_parameters(), entry => Assert.False(entry.parameter.IsInvalid, entry.name));
+    }
 }
