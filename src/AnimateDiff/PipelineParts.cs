@@ -58,57 +58,72 @@ internal sealed class PipelineParts : IDisposable
         if (options.Threads is { } threads)
             set_num_threads(threads);
         var (done, total) = (0, options.Motion is null ? 4 : 5);
+        var made = new Stack<IDisposable>();                                            // freed again where a later part cannot be loaded
+        T Own<T>(T part) where T : IDisposable
+        {
+            made.Push(part);
+            return part;
+        }
         void Next()
         {
             cancellationToken.ThrowIfCancellationRequested();
             progress?.Report(new(GenerationStage.Load, done++, total));
         }
 
-        Next();                                                                         // 1. what the files are, and whether they go together
-        using var files = BaseModelFiles.Open(options.Base);
-        using var vaeFiles = options.Vae is null ? null : VaeFiles.Open(options.Vae);
-        using var motionFiles = options.Motion is null ? null : MotionFiles.Open(options.Motion, options.MotionVersion);
-        if (motionFiles is not null)
-            ModelPairing.CheckMotion(motionFiles.Path, motionFiles.Kind, files.Kind);
-        var device = new Device(options.Device);
-        void Fill(nn.Module module, StateDict weights, string name, Func<string, bool>? part = null)
+        try
         {
-            ModuleWeights.Load(module, weights, name, options.DType, device, part);
-            module.eval();
+            Next();                                                                         // 1. what the files are, and whether they go together
+            using var files = BaseModelFiles.Open(options.Base);
+            using var vaeFiles = options.Vae is null ? null : VaeFiles.Open(options.Vae);
+            using var motionFiles = options.Motion is null ? null : MotionFiles.Open(options.Motion, options.MotionVersion);
+            if (motionFiles is not null)
+                ModelPairing.CheckMotion(motionFiles.Path, motionFiles.Kind, files.Kind);
+            var device = new Device(options.Device);
+            void Fill(nn.Module module, StateDict weights, string name, Func<string, bool>? part = null)
+            {
+                ModuleWeights.Load(module, weights, name, options.DType, device, part);
+                module.eval();
+            }
+
+            Next();                                                                         // 2. prompts → embeddings
+            var tokenizerFolder = options.Tokenizer is { } given ? TokenizerFolder(given) : files.TokenizerFolder;
+            tokenizer ??= ClipTokenizer.Load(tokenizerFolder ?? throw new RequestException(
+                $"{options.Base} has no tokenizer of its own: pass --tokenizer with the folder of CLIP's vocab.json and merges.txt, such as the tokenizer/ of a Stable Diffusion 1.5 folder, or stable-diffusion-v1-5/stable-diffusion-v1-5:tokenizer on the hub."));
+            var textModel = Own(new ClipTextModel(ClipTextConfig.Parse(files.TextEncoderConfig, files.Path), META));
+            Fill(textModel, files.TextEncoder, "text encoder");
+            TextualInversion[] inversions = [.. options.Embeddings.Select(path =>
+            {
+                using var embedding = WeightFile.Open(path);
+                return Own(TextualInversion.Read(embedding, textModel.Config.HiddenSize));
+            })];
+
+            Next();                                                                         // 3. the image layers
+            var unetConfig = UNetConfig.Parse(files.UNetConfig, files.Path);
+            var motionConfig = motionFiles is null ? null : MotionConfig.Parse(motionFiles.Config, motionFiles.Path);
+            var unet = Own(new UNetMotionModel(unetConfig, motionConfig, META));
+            Fill(unet, files.UNet, "UNet", name => !UNetMotionModel.IsMotion(name));
+
+            if (motionFiles is not null)
+            {
+                Next();                                                                     // 4. the motion module
+                Fill(unet, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
+                unet.RoundPositions(motionFiles.Precision);                                 // official files hold them exactly: so both layouts give the same
+            }
+
+            Next();                                                                         // 5. latents → frames
+            var vae = Own(new AutoencoderKL(VaeConfig.Parse(vaeFiles?.Config ?? files.VaeConfig, options.Vae ?? files.Path), META));
+            Fill(vae, vaeFiles?.Weights ?? files.Vae, "VAE");
+            progress?.Report(new(GenerationStage.Load, total, total));
+
+            return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel, inversions), inversions,
+                [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
         }
-
-        Next();                                                                         // 2. prompts → embeddings
-        var tokenizerFolder = options.Tokenizer is { } given ? TokenizerFolder(given) : files.TokenizerFolder;
-        tokenizer ??= ClipTokenizer.Load(tokenizerFolder ?? throw new RequestException(
-            $"{options.Base} has no tokenizer of its own: pass --tokenizer with the folder of CLIP's vocab.json and merges.txt, such as the tokenizer/ of a Stable Diffusion 1.5 folder, or stable-diffusion-v1-5/stable-diffusion-v1-5:tokenizer on the hub."));
-        var textModel = new ClipTextModel(ClipTextConfig.Parse(files.TextEncoderConfig, files.Path), META);
-        Fill(textModel, files.TextEncoder, "text encoder");
-        TextualInversion[] inversions = [.. options.Embeddings.Select(path =>
+        catch
         {
-            using var embedding = WeightFile.Open(path);
-            return TextualInversion.Read(embedding, textModel.Config.HiddenSize);
-        })];
-
-        Next();                                                                         // 3. the image layers
-        var unetConfig = UNetConfig.Parse(files.UNetConfig, files.Path);
-        var motionConfig = motionFiles is null ? null : MotionConfig.Parse(motionFiles.Config, motionFiles.Path);
-        var unet = new UNetMotionModel(unetConfig, motionConfig, META);
-        Fill(unet, files.UNet, "UNet", name => !UNetMotionModel.IsMotion(name));
-
-        if (motionFiles is not null)
-        {
-            Next();                                                                     // 4. the motion module
-            Fill(unet, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
-            unet.RoundPositions(motionFiles.Precision);                                 // official files hold them exactly: so both layouts give the same
+            foreach (var part in made)
+                part.Dispose();
+            throw;
         }
-
-        Next();                                                                         // 5. latents → frames
-        var vae = new AutoencoderKL(VaeConfig.Parse(vaeFiles?.Config ?? files.VaeConfig, options.Vae ?? files.Path), META);
-        Fill(vae, vaeFiles?.Weights ?? files.Vae, "VAE");
-        progress?.Report(new(GenerationStage.Load, total, total));
-
-        return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel, inversions), inversions,
-            [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
     }
 
     /// <summary>The size of a request's clips, after checking that the models can make it.</summary>

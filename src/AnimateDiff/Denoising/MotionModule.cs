@@ -93,6 +93,7 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
     private const float LargestRounding = 0.01f;                                                             // bf16's is 0.004
 
     private readonly Tensor[] _computed;                                                                     // in an array, so that it is no buffer
+    private Tensor[]? _table;                                                                                // _computed where it is used instead of pe
     private Tensor pe;
 
     public PositionEncoding(long channels, int frames) : base(nameof(PositionEncoding))
@@ -106,10 +107,14 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// Whether to use the computed table instead of the file's, which is the same but for its rounding. A file's table that is something else
-    /// (a trainer's that repeats or stretches rows) is used all the same.
+    /// Whether the computed table is used instead of the file's, which is the same but for its rounding. A file's table that is something else
+    /// (a trainer's that repeats or stretches rows) stays in use, and this stays false.
     /// </summary>
-    public bool Computed { get; set; }
+    public bool Computed
+    {
+        get => _table is not null;
+        set => _table = value && IsRounding(pe, _computed[0]) ? _computed : null;                            // looked at here, not in every step
+    }
 
     /// <summary>Rounds the file's table to the precision of the file's weights.</summary>
     public void Round(ScalarType precision)
@@ -127,7 +132,7 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
             throw new RequestException(
                 $"The clip has {frames} frames, but the motion module's position encoding reaches {limit}; ask for {limit} frames or fewer.");
         using var scope = NewDisposeScope();
-        var table = Computed && IsRounding(pe, _computed[0]) ? _computed[0] : pe;
+        var table = _table?[0] ?? pe;
         return table[0].narrow(0, 0, frames).unsqueeze(1).to(tokens.dtype, tokens.device).MoveToOuterDisposeScope();
     }
 
@@ -139,5 +144,8 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
     }
 
     private static bool IsRounding(Tensor stored, Tensor exact)
-        => (stored.to(ScalarType.Float32, CPU) - exact).abs().max().item<float>() < LargestRounding;
+    {
+        using var scope = NewDisposeScope();
+        return (stored.to(ScalarType.Float32, CPU) - exact).abs().max().item<float>() < LargestRounding;
+    }
 }
