@@ -2,9 +2,11 @@ using TorchSharp.Modules;
 
 namespace AnimateDiff.Weights;
 
-/// <summary>Puts the tensors of a state dict into a module, strictly: every name and shape must be the module's.</summary>
+/// <summary>Puts the tensors of a state dict into a module, strictly: every name and shape must be the module's. Or draws the values training starts from.</summary>
 public static class ModuleWeights
 {
+    private const double EmbeddingDeviation = 0.02;
+
     /// <summary>
     /// Fills <paramref name="module"/>, which may have been built on the meta device: its parameters become the file's tensors in <paramref name="dtype"/>
     /// on <paramref name="device"/>, read one at a time. Buffers that the file lacks (the sinusoidal <c>pos_embed.pe</c>) keep what the constructor computed.
@@ -29,50 +31,94 @@ public static class ModuleWeights
         Check(weights, model, parameters, buffers);
 
         var waiting = parameters.Keys.ToHashSet();
-        foreach (var (prefix, child) in module.named_modules().Append((name: "", module)).ToList())
+        foreach (var (prefix, child) in Modules(module))
         {
-            string Name(string field) => prefix == "" ? field : $"{prefix}.{field}";
-            void Put(string field, Action<Parameter> set)
+            foreach (var (field, set) in Setters(child))
             {
-                if (!waiting.Remove(Name(field)))
-                    return;
+                if (!waiting.Remove(Join(prefix, field)))
+                    continue;
                 using var read = NewDisposeScope();
-                var tensor = weights[Name(field)].Read().to(dtype, device ?? CPU);
-                if (tensor.Dimensions == 4)
-                    tensor = tensor.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
-                set((Parameter)new Parameter(tensor, requires_grad: false).DetachFromDisposeScope());       // the setter of an Embedding does not
+                set(Own(weights[Join(prefix, field)].Read().to(dtype, device ?? CPU)));
             }
-            switch (child)
+            foreach (var (field, buffer) in child.named_buffers(recurse: false).Where(entry => buffers.ContainsKey(Join(prefix, entry.name))).ToList())
             {
-                case Linear linear:
-                    Put("weight", value => linear.weight = value);
-                    Put("bias", value => linear.bias = value);
-                    break;
-                case Conv2d conv:
-                    Put("weight", value => conv.weight = value);
-                    Put("bias", value => conv.bias = value);
-                    break;
-                case GroupNorm norm:
-                    Put("weight", value => norm.weight = value);
-                    Put("bias", value => norm.bias = value);
-                    break;
-                case LayerNorm norm:
-                    Put("weight", value => norm.weight = value);
-                    Put("bias", value => norm.bias = value);
-                    break;
-                case Embedding embedding:
-                    Put("weight", value => embedding.weight = value);
-                    break;
-            }
-            foreach (var (field, buffer) in child.named_buffers(recurse: false).Where(entry => buffers.ContainsKey(Name(entry.name))).ToList())
-            {
-                if (weights.TryGetValue(Name(field), out var tensor))
+                if (weights.TryGetValue(Join(prefix, field), out var tensor))
                     buffer.copy_(tensor.Read());
                 child.to(device ?? CPU, dtype);
             }
         }
+        Require(waiting, model);
+    }
+
+    /// <summary>
+    /// Gives the parameters of a module, which may have been built on the meta device, the values from which training starts: fp32 on the CPU, with
+    /// PyTorch's defaults. Weights and biases of linear layers and convolutions are U(±1/√fan-in), those of normalisations 1 and 0, rows of embeddings
+    /// N(0, 0.02) as in CLIP. Values depend only on the seed, the names and the shapes: they are drawn in the ordinal order of the names, each from one
+    /// generator on the CPU. Nothing wants a gradient yet, and weights of images' convolutions are laid out channels-last, as after <see cref="Load"/>.
+    /// </summary>
+    /// <param name="module">The module; its buffers keep what the constructor computed.</param>
+    /// <param name="part">Which of its names to fill, all by default; the others keep what they have.</param>
+    /// <param name="seed">Seed of the generator.</param>
+    /// <exception cref="InvalidOperationException">A parameter belongs to a type of module that this does not know.</exception>
+    public static void Initialise(nn.Module module, Func<string, bool>? part, ulong seed)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var generator = new Generator(seed, CPU);
+        var waiting = module.named_parameters().Select(entry => entry.name).Where(part ?? (_ => true)).ToHashSet();
+        var slots =
+            from own in Modules(module)
+            from setter in Setters(own.Module)
+            let name = Join(own.Prefix, setter.Field)
+            where waiting.Contains(name)
+            select (name, own.Module, setter.Field, setter.Set);
+        foreach (var (name, owner, field, set) in slots.OrderBy(slot => slot.name, StringComparer.Ordinal).ToList())
+        {
+            using var draw = NewDisposeScope();
+            var current = owner.named_parameters(recurse: false).ToDictionary(entry => entry.name, entry => entry.parameter.shape);
+            var values = empty(current[field], ScalarType.Float32, CPU);
+            if (owner is GroupNorm or LayerNorm)
+                values.fill_(field == "weight" ? 1 : 0);
+            else if (owner is Embedding)
+                values.normal_(0, EmbeddingDeviation, generator);
+            else
+            {
+                var bound = 1 / Math.Sqrt(current["weight"].Skip(1).Aggregate(1L, (product, size) => product * size));
+                values.uniform_(-bound, bound, generator);
+            }
+            set(Own(values));
+            waiting.Remove(name);
+        }
+        Require(waiting, "module");
+    }
+
+    private static List<(string Prefix, nn.Module Module)> Modules(nn.Module module)
+        => [.. module.named_modules().Select(entry => (entry.name, entry.module)), ("", module)];
+
+    private static string Join(string prefix, string field) => prefix == "" ? field : $"{prefix}.{field}";
+
+    // Of the types of module that have parameters here, those that they have.
+    private static IEnumerable<(string Field, Action<Parameter> Set)> Setters(nn.Module module) => module switch
+    {
+        Linear linear => [("weight", value => linear.weight = value), ("bias", value => linear.bias = value)],
+        Convolution conv => [("weight", value => conv.weight = value), ("bias", value => conv.bias = value)],
+        GroupNorm norm => [("weight", value => norm.weight = value), ("bias", value => norm.bias = value)],
+        LayerNorm norm => [("weight", value => norm.weight = value), ("bias", value => norm.bias = value)],
+        Embedding embedding => [("weight", value => embedding.weight = value)],
+        _ => [],
+    };
+
+    private static Parameter Own(Tensor tensor)
+    {
+        if (tensor.Dimensions == 4)
+            tensor = tensor.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
+        return (Parameter)new Parameter(tensor, requires_grad: false).DetachFromDisposeScope();                  // the setter of an Embedding does not
+    }
+
+    private static void Require(HashSet<string> waiting, string model)
+    {
         if (waiting.Count > 0)
-            throw new InvalidOperationException($"The {model} holds parameters in modules of a type that is not loaded here: {string.Join(", ", waiting.Order().Take(3))}.");
+            throw new InvalidOperationException($"The {model} holds parameters in modules of a type that is not filled here: {string.Join(", ", waiting.Order().Take(3))}.");
     }
 
     private static void Check(StateDict weights, string model, Dictionary<string, long[]> parameters, Dictionary<string, long[]> buffers)
