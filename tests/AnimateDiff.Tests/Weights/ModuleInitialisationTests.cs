@@ -32,8 +32,8 @@ public sealed class ModuleInitialisationTests
                     else
                     {
                         var weight = owner.get_parameter("weight")!;
-                        var bound = 1 / Math.Sqrt(weight.numel() / weight.shape[0]);
-                        var filled = parameter.numel() > 100 ? 0.9 : -1;                                     // few values need not reach the bounds
+                        var bound = (float)(1 / Math.Sqrt(weight.numel() / weight.shape[0]));
+                        var filled = parameter.numel() > 100 ? 0.9f : -1;                                     // few values need not reach the bounds
                         Assert.InRange(high, filled * bound, bound);
                         Assert.InRange(low, -bound, -filled * bound);
                     }
