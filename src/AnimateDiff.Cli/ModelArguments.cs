@@ -46,19 +46,13 @@ internal sealed class ModelArguments
     /// <summary>The adapters given on the command line.</summary>
     public IReadOnlyList<Adapter> Adapters(ParseResult parsed)
     {
-        Adapter[] domain = parsed.GetValue(_domainAdapter) is { } file ? [Make(AdapterRole.DomainAdapter, file)] : [];
+        Adapter[] domain = parsed.GetValue(_domainAdapter) is { } file ? [Adapter.Parse(AdapterRole.DomainAdapter, file)] : [];
         return
         [
             .. domain,
-            .. (parsed.GetValue(_motionLora) ?? []).Select(file => Make(AdapterRole.MotionLora, file)),
-            .. (parsed.GetValue(_lora) ?? []).Select(file => Make(AdapterRole.Lora, file)),
+            .. (parsed.GetValue(_motionLora) ?? []).Select(file => Adapter.Parse(AdapterRole.MotionLora, file)),
+            .. (parsed.GetValue(_lora) ?? []).Select(file => Adapter.Parse(AdapterRole.Lora, file)),
         ];
-    }
-
-    private static Adapter Make(AdapterRole role, string text)
-    {
-        var (path, scale) = ScaledFile.Parse(text);
-        return new Adapter(role, path, scale);
     }
 
     private static string? Given(ParseResult parsed, Option<string> option) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetValue(option) : null;

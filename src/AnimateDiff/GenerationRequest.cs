@@ -1,3 +1,4 @@
+using System.Globalization;
 namespace AnimateDiff;
 
 /// <summary>Which implementation's group norms are computed; see the README's "Same numbers".</summary>
@@ -24,7 +25,19 @@ public enum AdapterRole
 /// <param name="Role">What it is given as; a file of another kind is refused.</param>
 /// <param name="Path">The file.</param>
 /// <param name="Scale">Strength; 0 is off, 1 as trained.</param>
-public sealed record Adapter(AdapterRole Role, string Path, double Scale = 1);
+public sealed record Adapter(AdapterRole Role, string Path, double Scale = 1)
+{
+    /// <summary>Reads <c>FILE[:SCALE]</c>: what follows the last colon is the strength if it is a number, otherwise the colon belongs to the name.</summary>
+    /// <param name="role">What it is given as.</param>
+    /// <param name="text">The text.</param>
+    public static Adapter Parse(AdapterRole role, string text)
+    {
+        var colon = text.LastIndexOf(':');
+        return colon > 0 && double.TryParse(text[(colon + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var scale) && double.IsFinite(scale)
+            ? new Adapter(role, text[..colon], scale)
+            : new Adapter(role, text);
+    }
+}
 
 /// <summary>What to generate. Immutable; defaults are AnimateDiff's own.</summary>
 public sealed record GenerationRequest

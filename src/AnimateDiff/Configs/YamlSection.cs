@@ -66,6 +66,28 @@ internal sealed class YamlSection
         : WholeOf(node, key) is var number && number >= least && number <= int.MaxValue ? (int)number
         : throw Wrong(node, key, $"a whole number of at least {least}");
 
+    /// <summary>A number above zero.</summary>
+    public double? Positive(string key) => Number(key) is not { } number ? null : number > 0 ? number : throw Wrong(Find(key)!, key, "a number above 0");
+
+    /// <summary>A number from 0 to 1.</summary>
+    public double? Fraction(string key) => Number(key) is not { } number ? null : number is >= 0 and <= 1 ? number : throw Wrong(Find(key)!, key, "a number from 0 to 1");
+
+    /// <summary>One of a few words.</summary>
+    public string? OneOf(string key, params string[] words) => Text(key) is not { } text ? null
+        : words.Contains(text) ? text : throw Wrong(Find(key)!, key, $"one of {string.Join(", ", words)}{Nearest.Hint(text, words)}");
+
+    /// <summary>A member of an enumeration, written in lower case with - or _ between words.</summary>
+    public T? Choice<T>(string key) where T : struct, Enum
+    {
+        if (Text(key) is not { } text)
+            return null;
+        var names = Enum.GetNames<T>();
+        var index = Array.FindIndex(names, name => name.Equals(text.Replace("-", "").Replace("_", ""), StringComparison.OrdinalIgnoreCase));
+        return index >= 0 ? Enum.GetValues<T>()[index] : throw Wrong(Find(key)!, key, $"one of {string.Join(", ", names.Select(Words))}");
+    }
+
+    private static string Words(string name) => string.Concat(name.Select((letter, i) => i > 0 && char.IsUpper(letter) ? $"-{char.ToLowerInvariant(letter)}" : $"{char.ToLowerInvariant(letter)}"));
+
     /// <summary>Whole numbers: one, or a list.</summary>
     public IReadOnlyList<BigInteger>? Wholes(string key) => List(key, WholeOf);
 

@@ -6,7 +6,7 @@ namespace AnimateDiff.Weights;
 /// <summary>Base models between the diffusers folder and the single file. A single file written here keeps the configurations as metadata, so that the way back is exact.</summary>
 internal static class BaseConversion
 {
-    private const string UNetWeights = "diffusion_pytorch_model.safetensors", TextWeights = "model.safetensors";
+    internal const string UNetWeights = "diffusion_pytorch_model.safetensors", TextWeights = "model.safetensors";
 
     /// <summary>Writes a diffusers folder.</summary>
     public static IReadOnlyList<string> ToFolder(string input, CheckpointWriter writer)
@@ -19,11 +19,7 @@ internal static class BaseConversion
             writer.WriteModel(Path.Combine(folder, "text_encoder"), TextWeights, files.TextEncoder, files.TextEncoderConfig);
             if (files.TextEncoder2 is { } second)
                 writer.WriteModel(Path.Combine(folder, "text_encoder_2"), TextWeights, second, files.TextEncoder2Config!);
-            var scheduler = Directory.CreateDirectory(Path.Combine(folder, "scheduler")).FullName;
-            var schedulerConfig = files.SchedulerConfig ?? ModelConfigs.Text(ModelConfigs.Scheduler(files.Kind.Family));
-            File.WriteAllText(Path.Combine(scheduler, "scheduler_config.json"), schedulerConfig);
-            File.WriteAllText(Path.Combine(folder, "model_index.json"), ModelConfigs.Text(Index(files, schedulerConfig)));
-            CopyTokenizer(files.TokenizerFolder, Path.Combine(folder, "tokenizer"));
+            WriteRest(folder, files.SchedulerConfig ?? ModelConfigs.Text(ModelConfigs.Scheduler(files.Kind.Family)), files.TokenizerFolder, files.TextEncoder2 is not null);
             CopyTokenizer(files.Tokenizer2Folder, Path.Combine(folder, "tokenizer_2"));
         });
         return files.TokenizerFolder is not null ? []
@@ -48,10 +44,18 @@ internal static class BaseConversion
         return files.TokenizerFolder is null ? [] : ["A single file has no tokenizer; it is left out."];
     }
 
-    private static JsonObject Index(BaseModelFiles files, string schedulerConfig)
+    /// <summary>Writes what a base model's folder has beside its three models: scheduler, index and, where there is one, the tokenizer.</summary>
+    internal static void WriteRest(string folder, string schedulerConfig, string? tokenizerFolder, bool sdxl = false)
+    {
+        var scheduler = Directory.CreateDirectory(Path.Combine(folder, "scheduler")).FullName;
+        File.WriteAllText(Path.Combine(scheduler, "scheduler_config.json"), schedulerConfig);
+        File.WriteAllText(Path.Combine(folder, "model_index.json"), ModelConfigs.Text(Index(schedulerConfig, sdxl)));
+        CopyTokenizer(tokenizerFolder, Path.Combine(folder, "tokenizer"));
+    }
+
+    private static JsonObject Index(string schedulerConfig, bool sdxl)
     {
         static JsonArray Part(string library, string type) => [library, type];
-        var sdxl = files.TextEncoder2 is not null;
         var index = new JsonObject
         {
             ["_class_name"] = sdxl ? "StableDiffusionXLPipeline" : "StableDiffusionPipeline",

@@ -1,0 +1,133 @@
+using AnimateDiff.Noise;
+using AnimateDiff.Training.Dataset;
+using AnimateDiff.Training.Loss;
+using AnimateDiff.Video;
+using AnimateDiff.Weights;
+using TorchSharp.Modules;
+
+namespace AnimateDiff.Training.Recipes;
+
+/// <summary>What the stages that train the denoiser share: a batch of clips → latents, noise, timesteps, captions → the loss.</summary>
+internal abstract class DiffusionRecipe : IRecipe
+{
+    private const int FramesEncodedAtOnce = 8;
+
+    private readonly DiffusionLoss _loss;
+    private readonly CaptionEncoder _captions;
+
+    protected DiffusionRecipe(TrainingRecipe options, TrainingModels models)
+    {
+        (Options, Models) = (options, models);
+        _loss = new DiffusionLoss(new BetaSchedule(options.BetaShape, 0.00085, 0.012), options.Prediction, options.MinSnrGamma);
+        _captions = new CaptionEncoder(models.Text, models.Tokenizer, options.TrainTextEncoder);
+        models.UNet.Recomputes = options.Recompute;
+    }
+
+    protected TrainingRecipe Options { get; }
+
+    protected TrainingModels Models { get; }
+
+    /// <summary>Latents of entries that have been encoded before, or null.</summary>
+    public LatentCache? Cache { get; set; }
+
+    public abstract IEnumerable<(string Name, Parameter Parameter)> Trainable { get; }
+
+    public abstract IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights);
+
+    public Tensor Loss(IReadOnlyList<TrainingSample> batch)
+    {
+        using var scope = NewDisposeScope();
+        var latents = stack([.. batch.Select(LatentsOf)]);                                                   // [B, 4, F, h, w]
+        var noise = stack([.. batch.Select(sample => NoiseOf(sample, latents))]);
+        var timesteps = tensor(batch.Select(sample => (long)sample.Draw.Below(TrainingSample.Timestep, _loss.Schedule.Count)).ToArray(), device: latents.device);
+        var text = _captions.Encode([.. batch.Select(sample => sample.Draw.Uniform(TrainingSample.CaptionDropout) < Options.CaptionDropout ? "" : sample.Caption)]);
+        return LossAt(latents, text, noise, timesteps).mean().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The loss of each clip at given noise.</summary>
+    /// <param name="latents">Clean latents, [B, 4, F, h, w].</param>
+    /// <param name="text">Embeddings, [B, L, D].</param>
+    /// <param name="noise">Unit noise, [B, 4, F, h, w].</param>
+    /// <param name="timesteps">[B], int64.</param>
+    internal Tensor LossAt(Tensor latents, Tensor text, Tensor noise, Tensor timesteps) =>
+        _loss.PerSample((noisy, at) => Models.UNet.Predict(noisy, at, text), latents, noise, timesteps);
+
+    public IReadOnlyList<double> Validate(IReadOnlyList<TrainingSample> samples, int buckets)
+    {
+        using var _ = no_grad();
+        var sums = new double[buckets];
+        foreach (var sample in samples)
+            for (var bucket = 0; bucket < buckets; bucket++)
+            {
+                using var scope = NewDisposeScope();
+                var latents = LatentsOf(sample).unsqueeze(0);
+                var timestep = (long)((bucket + sample.Draw.Uniform(TrainingSample.Timestep)) / buckets * _loss.Schedule.Count);
+                var loss = LossAt(latents, _captions.Encode([sample.Caption]), NoiseOf(sample, latents).unsqueeze(0), tensor([timestep], device: latents.device));
+                sums[bucket] += loss.item<float>() / samples.Count;
+            }
+        return sums;
+    }
+
+    public IReadOnlyList<(string Name, VideoFrames Clip)> Show(IReadOnlyList<TrainingSample> samples)
+    {
+        if (Options.Validation is not { Prompts: { Count: > 0 } prompts } validation)
+            return [];
+        var pixels = Models.Vae.Config.PixelsPerLatent;
+        var frames = Models.UNet.Motion is null ? 1 : Options.Data.Frames;
+        var size = (frames, Options.Data.Height / pixels, Options.Data.Width / pixels);
+        var sampler = new ValidationSampler(Models.UNet, Models.Vae, _loss, validation);
+        return [.. prompts.Select((prompt, i) =>
+        {
+            using var text = _captions.Encode(["", prompt]);
+            return ($"{i:00}", sampler.Generate(text, size));
+        })];
+    }
+
+    /// <summary>One sample's latents at unit scale, [4, F, h, w].</summary>
+    private Tensor LatentsOf(TrainingSample sample)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var moments = Cache?.Read(sample.Entry, sample.Draw) ?? Encode(Models.Vae, sample.Frames!);
+        var noise = sample.Normal(TrainingSample.Latents, moments.Mean.shape).to(moments.Mean.device);
+        var latents = moments.Mean + (0.5 * moments.LogVar).exp() * noise;                                   // [F, 4, h, w]
+        return (latents * Models.Vae.Config.ScalingFactor).transpose(0, 1).contiguous().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The distribution of a clip's latents, a few frames at a time: [F, 4, h, w] each.</summary>
+    public static Vae.LatentDistribution Encode(Vae.AutoencoderKL vae, VideoFrames frames)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var images = frames.ToTensor();
+        Vae.LatentDistribution[] parts = [.. Enumerable.Range(0, (frames.Frames + FramesEncodedAtOnce - 1) / FramesEncodedAtOnce)
+            .Select(i => vae.Encode(images.narrow(0, i * FramesEncodedAtOnce, Math.Min(FramesEncodedAtOnce, frames.Frames - i * FramesEncodedAtOnce))))];
+        return new(cat([.. parts.Select(part => part.Mean)]).MoveToOuterDisposeScope(), cat([.. parts.Select(part => part.LogVar)]).MoveToOuterDisposeScope());
+    }
+
+    // Offset noise (Guttenberg 2023): one more draw for each channel of the clip, so that its brightness is learned too
+    private Tensor NoiseOf(TrainingSample sample, Tensor like)
+    {
+        using var scope = NewDisposeScope();
+        var noise = sample.Normal(TrainingSample.Noise, like.shape[^4..]);
+        if (Options.OffsetNoise != 0)
+            noise = noise + Options.OffsetNoise * sample.Normal(TrainingSample.Offset, like.shape[^4], 1, 1, 1);
+        return noise.to(like.device).MoveToOuterDisposeScope();
+    }
+
+    public virtual void Dispose()
+    {
+        _captions.Dispose();
+        Models.Dispose();
+    }
+
+    /// <summary>Trained tensors and the rest of a module as one state dict; trained ones in fp32.</summary>
+    protected static StateDict StateOf(nn.Module module, string prefix, IReadOnlyDictionary<string, Tensor> trained, Func<string, bool>? part = null)
+    {
+        var tensors = new Dictionary<string, WeightTensor>();
+        foreach (var (name, own) in module.state_dict())
+            if (part?.Invoke(name) ?? true)
+                tensors.Add(name, WeightTensor.Of(trained.GetValueOrDefault(prefix + name) ?? own));
+        return new StateDict("the training run", tensors);
+    }
+}

@@ -1,0 +1,102 @@
+using System.Text.Json.Nodes;
+using AnimateDiff.Training.Dataset;
+using AnimateDiff.Vae;
+using AnimateDiff.Video;
+using AnimateDiff.Weights;
+using TorchSharp.Modules;
+
+namespace AnimateDiff.Training.Recipes;
+
+/// <summary>
+/// The autoencoder on images: mean absolute error of the picture and of its differences between neighbouring pixels, which keeps edges sharp without a second network,
+/// and a small pull of the latents towards N(0, 1) (Rombach et al. 2022, §3.1). At the end the scaling factor is measured: 1 / standard deviation of the latents.
+/// </summary>
+internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRecipe
+{
+    private const double KlWeight = 1e-6;
+    private readonly List<VideoFrames> _seen = [];                                      // some of the data, to measure the latents on
+
+    public IEnumerable<(string Name, Parameter Parameter)> Trainable => vae.named_parameters();
+
+    public Tensor Loss(IReadOnlyList<TrainingSample> batch)
+    {
+        if (_seen.Count < 256)
+            _seen.AddRange(batch.Select(sample => sample.Frames!));
+        using var scope = NewDisposeScope();
+        var images = cat([.. batch.Select(Cropped)]);                                                        // [N, 3, H, W]
+        var latents = vae.Encode(images);
+        var draws = cat([.. batch.Select(sample => sample.Normal(TrainingSample.Latents, [sample.Frames!.Frames, .. latents.Mean.shape[1..]]))]);
+        var decoded = vae.Decode(latents.Mean + (0.5 * latents.LogVar).exp() * draws);
+        var divergence = 0.5 * (latents.Mean.square() + latents.LogVar.exp() - 1 - latents.LogVar).sum([1, 2, 3]).mean();
+        return (Error(decoded - images) + KlWeight * divergence).MoveToOuterDisposeScope();
+    }
+
+    public IReadOnlyList<double> Validate(IReadOnlyList<TrainingSample> samples, int buckets)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var images = cat([.. samples.Select(sample => sample.Frames!.ToTensor())]);
+        return [Error(Reconstruct(images) - images).item<float>()];
+    }
+
+    public IReadOnlyList<(string Name, VideoFrames Clip)> Show(IReadOnlyList<TrainingSample> samples)
+    {
+        if (samples.Count == 0)
+            return [];
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var images = cat([.. samples.Select(sample => sample.Frames!.ToTensor())]);
+        return [("originals-and-reconstructions", VideoFrames.FromTensor(stack([images, Reconstruct(images).to(ScalarType.Float32)], 1).flatten(0, 1)))];
+    }
+
+    public IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights)
+    {
+        var output = Path.Combine(folder, "vae");
+        var writer = new CheckpointWriter(options.Vae ?? options.Base, output, options.SaveType, overwrite: true);
+        var state = vae.state_dict().ToDictionary(entry => entry.Key, entry => WeightTensor.Of(weights.GetValueOrDefault(entry.Key) ?? entry.Value));
+        var config = JsonNode.Parse(options.FromScratch ? BaseConfigs.Find(options.Base, "vae") : VaeText())!.AsObject();
+        config["scaling_factor"] = Math.Round(ScalingFactor(), 5);
+        writer.WriteFolder(partial => writer.WriteModel(partial, BaseConversion.UNetWeights, new StateDict("the training run", state), ModelConfigs.Text(config)));
+        return [output];
+    }
+
+    private string VaeText()
+    {
+        using var files = VaeFiles.Open(options.Vae ?? options.Base);
+        return files.Config;
+    }
+
+    private double ScalingFactor()
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var means = cat([.. _seen.Take(256).Select(frames => vae.Encode(frames.ToTensor()).Mean)]);
+        return 1 / means.std().item<float>();
+    }
+
+    private Tensor Reconstruct(Tensor images)
+    {
+        using var latents = vae.Encode(images);
+        return vae.Decode(latents.Mean);
+    }
+
+    private static Tensor Error(Tensor difference)
+    {
+        var (height, width) = (difference.shape[2], difference.shape[3]);
+        var vertical = difference.narrow(2, 1, height - 1) - difference.narrow(2, 0, height - 1);
+        var horizontal = difference.narrow(3, 1, width - 1) - difference.narrow(3, 0, width - 1);
+        return difference.abs().mean() + vertical.abs().mean() + horizontal.abs().mean();
+    }
+
+    private Tensor Cropped(TrainingSample sample)
+    {
+        var images = sample.Frames!.ToTensor();
+        if (options.Crop is not { } size || size >= Math.Min(images.shape[2], images.shape[3]))
+            return images;
+        var top = sample.Draw.Below(TrainingSample.Crop, (int)images.shape[2] - size + 1);
+        var left = sample.Draw.Below(TrainingSample.Crop + 1, (int)images.shape[3] - size + 1);
+        return images.narrow(2, top, size).narrow(3, left, size);
+    }
+
+    public void Dispose() => vae.Dispose();
+}

@@ -1,0 +1,189 @@
+using AnimateDiff.Configs;
+using AnimateDiff.Noise;
+using AnimateDiff.Training.Dataset;
+using AnimateDiff.Training.Optimization;
+
+namespace AnimateDiff.Training;
+
+/// <summary>
+/// Everything a run is made of: one <c>recipes/*.yaml</c>. What the file leaves out is the official training's (guoyww/AnimateDiff, <c>train.py</c> and
+/// <c>configs/training/v1</c>), by stage.
+/// </summary>
+internal sealed record TrainingRecipe
+{
+    public required TrainingStage Stage { get; init; }
+
+    /// <summary>Base model: a diffusers folder or a single file. For training from nothing, a folder of configurations (and a VAE) is enough.</summary>
+    public required string Base { get; init; }
+
+    /// <summary>Another VAE than the base's.</summary>
+    public string? Vae { get; init; }
+
+    /// <summary>Folder of a tokenizer, for a base without one.</summary>
+    public string? Tokenizer { get; init; }
+
+    /// <summary>Domain adapter in the image layers, <c>FILE</c> or <c>FILE:SCALE</c>; 1 as in the paper.</summary>
+    public string? DomainAdapter { get; init; }
+
+    /// <summary>Motion module to go on from (motion-module) or to train a LoRA for (motion-lora).</summary>
+    public string? Motion { get; init; }
+
+    /// <summary>Shape of a new motion module: v1 (24 frames), v2 (32, middle block) or v3 (32).</summary>
+    public string MotionVersion { get; init; } = "v3";
+
+    /// <summary>attention, or conv1d: the paper's ablation.</summary>
+    public string Temporal { get; init; } = "attention";
+
+    /// <summary>Attention heads of a new motion module.</summary>
+    public int MotionHeads { get; init; } = 8;
+
+    /// <summary>Rank of the LoRA; null in image-finetune trains the whole UNet.</summary>
+    public int? Rank { get; init; }
+
+    /// <summary>image-finetune and vae: start from random weights.</summary>
+    public bool FromScratch { get; init; }
+
+    /// <summary>image-finetune: the text encoder is trained too.</summary>
+    public bool TrainTextEncoder { get; init; }
+
+    /// <summary>Whose normalisations the motion modules are trained with.</summary>
+    public Semantics Semantics { get; init; } = Semantics.Official;
+
+    public required DatasetOptions Data { get; init; }
+
+    /// <summary>Folder where latents are kept between epochs and runs, or null to encode anew each time.</summary>
+    public string? Cache { get; init; }
+
+    /// <summary>vae: edge in pixels of the random crops it is trained on, or null for whole images.</summary>
+    public int? Crop { get; init; }
+
+    public int Steps { get; init; } = 2000;
+    public int BatchSize { get; init; } = 4;
+    public int GradientAccumulation { get; init; } = 1;
+    public double LearningRate { get; init; } = 1e-4;
+
+    /// <summary>Multiply the learning rate by batch size and accumulation, as the official <c>scale_lr</c> meant to.</summary>
+    public bool ScaleLearningRate { get; init; }
+
+    public LearningRateShape LearningRateSchedule { get; init; }
+    public int WarmUp { get; init; }
+    public OptimizerOptions Optimizer { get; init; } = new();
+
+    /// <summary>bf16 computes in bf16 with fp32 weights kept beside.</summary>
+    public ScalarType Precision { get; init; } = ScalarType.Float32;
+
+    /// <summary>Recompute activations in the backward pass: less memory, a third more time, the same gradients.</summary>
+    public bool Recompute { get; init; }
+
+    /// <summary>Share of samples trained without their caption, for guidance.</summary>
+    public double CaptionDropout { get; init; } = 0.1;
+
+    public double? MinSnrGamma { get; init; }
+    public double OffsetNoise { get; init; }
+    public PredictionType Prediction { get; init; }
+    public BetaShape BetaShape { get; init; }
+    public ulong Seed { get; init; } = 42;
+    public int CheckpointEvery { get; init; } = 500;
+    public int KeepCheckpoints { get; init; } = 2;
+    public ValidationOptions? Validation { get; init; }
+
+    /// <summary>Type of the weights that are written at the end.</summary>
+    public ScalarType SaveType { get; init; } = ScalarType.Float16;
+
+    /// <summary>The learning rate of every step.</summary>
+    public LearningRate Rate =>
+        new(LearningRate * (ScaleLearningRate ? BatchSize * GradientAccumulation : 1), LearningRateSchedule, WarmUp, Steps);
+
+    /// <summary>Reads a recipe.</summary>
+    /// <param name="text">The recipe's YAML with the overrides in it.</param>
+    /// <exception cref="RequestException">A key is unknown, missing or has a wrong value; names file and line.</exception>
+    public static TrainingRecipe Read(RecipeText text)
+    {
+        var root = new YamlSection(text.Path, text.Root, "the recipe");
+        var stage = root.Choice<TrainingStage>("stage") ?? throw root.Error("stage", "missing, expected domain-adapter, motion-module, motion-lora, image-finetune or vae");
+        var single = stage is TrainingStage.DomainAdapter or TrainingStage.ImageFinetune or TrainingStage.Vae;
+        var video = !single;
+        var recipe = new TrainingRecipe
+        {
+            Stage = stage,
+            Base = root.Text("base") ?? throw root.Error("base", "missing, expected the folder or file of a Stable Diffusion 1.5 model"),
+            Data = DatasetOptions.Read(root.Section("data") ?? throw root.Error("data", "missing, expected the data set"), single),
+        };
+        recipe = recipe with
+        {
+            Vae = root.Text("vae"),
+            Tokenizer = root.Text("tokenizer"),
+            DomainAdapter = root.Text("domain_adapter"),
+            Motion = root.Text("motion"),
+            MotionVersion = root.OneOf("motion_version", "v1", "v2", "v3") ?? recipe.MotionVersion,
+            Temporal = root.OneOf("temporal", "attention", "conv1d") ?? recipe.Temporal,
+            MotionHeads = root.Count("motion_heads") ?? recipe.MotionHeads,
+            Rank = root.Count("rank") ?? stage switch { TrainingStage.DomainAdapter => 16, TrainingStage.MotionLora => 64, _ => null },
+            FromScratch = root.Flag("from_scratch") ?? false,
+            TrainTextEncoder = root.Flag("train_text_encoder") ?? false,
+            Semantics = root.Choice<Semantics>("semantics") ?? recipe.Semantics,
+            Cache = root.Text("cache"),
+            Crop = root.Count("crop"),
+            Steps = root.Count("steps") ?? recipe.Steps,
+            BatchSize = root.Count("batch_size") ?? (stage == TrainingStage.ImageFinetune ? 50 : 4),
+            GradientAccumulation = root.Count("gradient_accumulation") ?? 1,
+            LearningRate = root.Positive("learning_rate") ?? (stage == TrainingStage.ImageFinetune ? 1e-5 : 1e-4),
+            ScaleLearningRate = root.Flag("scale_lr") ?? false,
+            LearningRateSchedule = root.Choice<LearningRateShape>("lr_schedule") ?? LearningRateShape.Constant,
+            WarmUp = root.Count("warmup_steps", least: 0) ?? 0,
+            Optimizer = ReadOptimizer(root),
+            Precision = root.OneOf("precision", "fp32", "bf16") == "bf16" ? ScalarType.BFloat16 : ScalarType.Float32,
+            Recompute = root.Flag("recompute") ?? false,
+            CaptionDropout = root.Fraction("caption_dropout") ?? recipe.CaptionDropout,
+            MinSnrGamma = root.Positive("min_snr_gamma"),
+            OffsetNoise = root.Number("offset_noise") ?? 0,
+            Prediction = root.Choice<PredictionType>("prediction_type") ?? PredictionType.Epsilon,
+            BetaShape = root.Choice<BetaShape>("beta_schedule") ?? (video ? BetaShape.Linear : BetaShape.ScaledLinear),
+            Seed = (ulong)(root.Count("seed", least: 0) ?? 42),
+            CheckpointEvery = root.Count("checkpoint_every") ?? recipe.CheckpointEvery,
+            KeepCheckpoints = root.Count("keep_checkpoints") ?? recipe.KeepCheckpoints,
+            Validation = root.Section("validation") is { } validation ? ValidationOptions.Read(validation, single) : null,
+            SaveType = root.OneOf("save_dtype", "fp16", "bf16", "fp32") switch { "fp32" => ScalarType.Float32, "bf16" => ScalarType.BFloat16, _ => ScalarType.Float16 },
+        };
+        root.Close();
+        recipe.Check(root);
+        return recipe;
+    }
+
+    private static OptimizerOptions ReadOptimizer(YamlSection root)
+    {
+        var standard = new OptimizerOptions();
+        return new OptimizerOptions
+        {
+            Beta1 = root.Fraction("adam_beta1") ?? standard.Beta1,
+            Beta2 = root.Fraction("adam_beta2") ?? standard.Beta2,
+            Epsilon = root.Positive("adam_epsilon") ?? standard.Epsilon,
+            WeightDecay = root.Number("weight_decay") ?? standard.WeightDecay,
+            MaxGradNorm = root.Has("max_grad_norm") ? root.Positive("max_grad_norm") : standard.MaxGradNorm,
+            EmaDecay = root.Fraction("ema_decay"),
+        };
+    }
+
+    /// <summary>Refuses what does not go together.</summary>
+    private void Check(YamlSection root)
+    {
+        if (Stage == TrainingStage.MotionLora && Motion is null)
+            throw root.Error("motion", "missing, expected the motion module that the MotionLoRA is for");
+        if (Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora) && Motion is not null)
+            throw root.Error("motion", "not used in this stage, which trains image layers only: leave it out");
+        if (FromScratch && Stage is not (TrainingStage.ImageFinetune or TrainingStage.Vae))
+            throw root.Error("from_scratch", "only image-finetune and vae train a base model from nothing");
+        if (FromScratch && Rank is not null && Stage == TrainingStage.ImageFinetune)
+            throw root.Error("rank", "a LoRA needs a trained model under it: leave out rank or from_scratch");
+        if (TrainTextEncoder && (Stage != TrainingStage.ImageFinetune || Rank is not null))
+            throw root.Error("train_text_encoder", "only image-finetune of a whole model trains the text encoder");
+        if (Crop is not null && Stage != TrainingStage.Vae)
+            throw root.Error("crop", "only the vae stage trains on crops");
+        if (Cache is not null && Stage == TrainingStage.Vae)
+            throw root.Error("cache", "the vae stage makes the latents anew in each step: leave it out");
+        if (Cache is not null && Data.Flip)
+            throw root.Error("cache", "cached latents cannot be flipped: set data.flip to false, or leave out the cache");
+        if (WarmUp >= Steps)
+            throw root.Error("warmup_steps", $"{WarmUp} of {Steps} steps, expected fewer than the steps");
+    }
+}
