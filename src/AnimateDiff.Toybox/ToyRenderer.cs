@@ -27,6 +27,7 @@ internal static class ToyRenderer
 
     private const float Outline = 1.3f, Darker = 0.55f, SpotRadius = 0.2f;
     private static readonly float[] TrailAlpha = [1, 0.45f, 0.25f, 0.12f];
+    private static readonly float[] InnerAlpha = [0, 0.8f, 0.6f, 0.4f];
 
     /// <summary>A whole clip: frames at the times 0, 1/15 … 1.</summary>
     public static VideoFrames Clip(ToyScene scene, ToyLook look = ToyLook.Normal, bool watermark = false, int size = Size, int frames = ClipFrames) =>
@@ -81,7 +82,7 @@ internal static class ToyRenderer
                 var (distance, spot) = Measure(scene.Shape, poses[back], place);
                 result = scene.Movement == ToyMovement.Spin
                     ? Vector3.Lerp(result, SpotColour(scene.Colour), 1.4f * TrailAlpha[back] * Cover(spot, unit))
-                    : Vector3.Lerp(result, colour * Darker, 1.6f * TrailAlpha[back] * Cover(MathF.Abs(distance + 0.4f) - 0.5f, unit));
+                    : Vector3.Lerp(result, colour * Darker, InnerAlpha[back] * Cover(MathF.Abs(distance + 0.5f) - 0.5f, unit));
             }
         return result;
     }

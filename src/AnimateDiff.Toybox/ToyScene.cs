@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AnimateDiff.Toybox;
 
 /// <summary>What is seen.</summary>
@@ -33,7 +35,7 @@ internal sealed record ToyScene(
     private const double Margin = 1.5, SpinTurn = 270, SmallSize = 0.55, LargeSize = 1.25;
 
     // Between one after-image and the next.
-    private const double TrailLength = 4, TrailTurn = 20, TrailSize = 0.1;
+    private const double TrailLength = 4, TrailTurn = 20, TrailSize = 0.16;
 
     /// <summary>The scene of a number: always the same one.</summary>
     /// <param name="seed">Which world.</param>
@@ -69,6 +71,7 @@ internal sealed record ToyScene(
     }
 
     /// <summary>What is said about it, such as "a red ball moves left on grass".</summary>
+    [JsonIgnore]
     public string Caption => $"a {Colour} {Shape} {Phrase(Movement)}".ToLowerInvariant() + (PlaceNamed ? $" {Place(Background)}" : "");
 
     /// <summary>The words for a movement.</summary>

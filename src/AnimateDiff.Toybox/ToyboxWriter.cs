@@ -100,6 +100,14 @@ internal static class ToyboxWriter
         });
     }
 
+    /// <summary>The scene of a line of <c>captions.jsonl</c>.</summary>
+    /// <exception cref="JsonException">The line is none.</exception>
+    public static ToyScene ReadScene(string line)
+    {
+        using var entry = JsonDocument.Parse(line);
+        return entry.RootElement.GetProperty("scene").Deserialize<ToyScene>(Json)!;
+    }
+
     private static byte[] Png(byte[] pixels, int size) =>
         PngWriter.Stills(new EncodeJob(new VideoFrames(1, size, size, pixels), Fps, "", null, CancellationToken.None)).Single();
 }
