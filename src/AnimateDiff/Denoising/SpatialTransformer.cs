@@ -11,6 +11,9 @@ internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, Tensor
     private readonly ModuleList<SpatialTransformerBlock> transformer_blocks;
     private readonly Conv2d proj_out;
 
+    /// <summary>The layer that attends to the text.</summary>
+    public Attention CrossAttention => transformer_blocks[0].CrossAttention;
+
     public SpatialTransformer(long channels, UNetConfig config, Device? device = null) : base(nameof(SpatialTransformer))
     {
         norm = Norms.GroupNorm(config.NormNumGroups, channels, eps: 1e-6, device);

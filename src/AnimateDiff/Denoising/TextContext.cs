@@ -14,6 +14,9 @@ internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyV
     /// <summary>Keys and values for one layer.</summary>
     public KeyValue For(Attention layer) => layers[layer];
 
+    /// <summary>As many rows for one layer alone, with its own keys and values.</summary>
+    public TextContext With(Attention layer, KeyValue own) => new(rows, new Dictionary<Attention, KeyValue> { [layer] = own });
+
     public void Dispose()
     {
         foreach (var (key, value) in layers.Values)

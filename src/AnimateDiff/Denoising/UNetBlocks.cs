@@ -35,11 +35,11 @@ internal sealed class DownBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>,
         var hidden = images.alias();
         for (var i = 0; i < resnets.Count; i++)
         {
-            hidden = hidden.Then(x => resnets[i].call(x, context.Time, context.ResnetSets));
+            hidden = hidden.Then(x => context.Run(resnets[i], x));
             if (attentions is not null)
-                hidden = hidden.Then(x => attentions[i].call(x, context.Text));
+                hidden = hidden.Then(x => context.Run(attentions[i], x));
             if (motion_modules is not null)
-                hidden = hidden.Then(x => motion_modules[i].call(x, context));
+                hidden = hidden.Then(x => context.Run(motion_modules[i], x));
             skips.Push(hidden.alias().MoveToOuterDisposeScope());
         }
         if (downsamplers is not null)
@@ -73,10 +73,10 @@ internal sealed class MidBlock : nn.Module<Tensor, BlockContext, Tensor>
     public override Tensor forward(Tensor images, BlockContext context)
     {
         using var scope = NewDisposeScope();
-        var hidden = resnets[0].call(images, context.Time, context.ResnetSets).Then(x => attentions[0].call(x, context.Text));
+        var hidden = context.Run(resnets[0], images).Then(x => context.Run(attentions[0], x));
         if (motion_modules is not null)
-            hidden = hidden.Then(x => motion_modules[0].call(x, context));
-        return hidden.Then(x => resnets[1].call(x, context.Time, context.ResnetSets)).MoveToOuterDisposeScope();
+            hidden = hidden.Then(x => context.Run(motion_modules[0], x));
+        return hidden.Then(x => context.Run(resnets[1], x)).MoveToOuterDisposeScope();
     }
 }
 
@@ -122,11 +122,11 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
         {
             using (var skip = skips.Pop())
                 hidden = hidden.Then(x => cat([x, skip], 1));
-            hidden = hidden.Then(x => resnets[i].call(x, context.Time, context.ResnetSets));
+            hidden = hidden.Then(x => context.Run(resnets[i], x));
             if (attentions is not null)
-                hidden = hidden.Then(x => attentions[i].call(x, context.Text));
+                hidden = hidden.Then(x => context.Run(attentions[i], x));
             if (motion_modules is not null)
-                hidden = hidden.Then(x => motion_modules[i].call(x, context));
+                hidden = hidden.Then(x => context.Run(motion_modules[i], x));
         }
         if (upsamplers is not null)
         {

@@ -46,6 +46,12 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         }
     }
 
+    /// <summary>
+    /// Whether, with gradients on, the resnets, transformers and motion modules keep only their inputs and run again in the backward pass
+    /// (<see cref="Recompute"/>): the same gradients in a fraction of the memory.
+    /// </summary>
+    public bool Recomputes { get; set; }
+
     public UNetMotionModel(UNetConfig config, MotionConfig? motion = null, Device? device = null) : base(nameof(UNetMotionModel))
     {
         config.Validate();
@@ -112,7 +118,8 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
 
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
-        var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images);
+        var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images,
+            Recomputes && is_grad_enabled() ? new Recompute() : null);
 
         // 2. frames join the batch, channels last in memory
         var hidden = sample.to(conv_in.weight.dtype).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().permute(0, 3, 1, 2).Then(conv_in.call);
