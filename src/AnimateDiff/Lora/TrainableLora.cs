@@ -8,7 +8,7 @@ namespace AnimateDiff.Lora;
 /// </summary>
 internal sealed class TrainableLora : IDisposable
 {
-    private readonly List<nn.Module.HookRemover> _hooks = [];
+    private readonly List<Action> _removeHooks = [];
 
     /// <summary>Matrices by the path of their layer, <c>unet.…to_q</c>: Down [r, in] and Up [out, r].</summary>
     public IReadOnlyDictionary<string, (Parameter Down, Parameter Up)> Layers { get; }
@@ -28,7 +28,7 @@ internal sealed class TrainableLora : IDisposable
             var down = new Parameter(draw.mul_(1.0 / rank).to(device, copy: true).DetachFromDisposeScope());
             var up = new Parameter(zeros([rows, rank], ScalarType.Float32, device).DetachFromDisposeScope());
             made.Add(path, ((Parameter)down.DetachFromDisposeScope(), (Parameter)up.DetachFromDisposeScope()));
-            _hooks.Add(layer.register_forward_hook((_, input, output) => Add(output, input, down, up)));
+            _removeHooks.Add(layer.register_forward_hook((_, input, output) => Add(output, input, down, up)).remove);
         }
         Layers = made;
     }
@@ -64,7 +64,7 @@ internal sealed class TrainableLora : IDisposable
 
     public void Dispose()
     {
-        _hooks.ForEach(hook => hook.remove());
+        _removeHooks.ForEach(remove => remove());
         foreach (var (down, up) in Layers.Values)
         {
             down.Dispose();

@@ -107,7 +107,7 @@ internal sealed record TrainingRecipe
         {
             Stage = stage,
             Base = root.Text("base") ?? throw root.Error("base", "missing, expected the folder or file of a Stable Diffusion 1.5 model"),
-            Data = DatasetOptions.Read(root.Section("data") ?? throw root.Error("data", "missing, expected the data set"), single),
+            Data = ReadData(root.Section("data") ?? throw root.Error("data", "missing, expected the data set"), single),
         };
         recipe = recipe with
         {
@@ -150,6 +150,13 @@ internal sealed record TrainingRecipe
         return recipe;
     }
 
+    /// <summary>A data set; image stages take single frames of whatever it holds.</summary>
+    internal static DatasetOptions ReadData(YamlSection section, bool single)
+    {
+        var data = DatasetOptions.Read(section);
+        return single ? data with { Frames = 1 } : data;
+    }
+
     private static OptimizerOptions ReadOptimizer(YamlSection root)
     {
         var standard = new OptimizerOptions();
@@ -171,6 +178,8 @@ internal sealed record TrainingRecipe
             throw root.Error("motion", "missing, expected the motion module that the MotionLoRA is for");
         if (Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora) && Motion is not null)
             throw root.Error("motion", "not used in this stage, which trains image layers only: leave it out");
+        if (DomainAdapter is not null && Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora))
+            throw root.Error("domain_adapter", "only motion-module and motion-lora train with an adapter in place");
         if (FromScratch && Stage is not (TrainingStage.ImageFinetune or TrainingStage.Vae))
             throw root.Error("from_scratch", "only image-finetune and vae train a base model from nothing");
         if (FromScratch && Rank is not null && Stage == TrainingStage.ImageFinetune)

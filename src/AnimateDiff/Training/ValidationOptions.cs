@@ -36,7 +36,7 @@ internal sealed record ValidationOptions
         var options = new ValidationOptions
         {
             Every = section.Count("every") ?? standard.Every,
-            Data = section.Section("data") is { } data ? DatasetOptions.Read(data, single) : null,
+            Data = section.Section("data") is { } data ? TrainingRecipe.ReadData(data, single) : null,
             Samples = section.Count("samples") ?? standard.Samples,
             Buckets = section.Count("buckets") ?? standard.Buckets,
             Prompts = section.Texts("prompts") ?? [],

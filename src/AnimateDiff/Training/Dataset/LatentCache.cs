@@ -17,13 +17,15 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
 {
     /// <summary>Encodes what is not there yet.</summary>
     /// <param name="encode">Frames to the distribution of their latents.</param>
-    /// <param name="report">Told how many of how many are there.</param>
+    /// <param name="report">Told of progress and of entries that cannot be read.</param>
     /// <param name="cancellationToken">Looked at before each entry; what is encoded stays.</param>
     /// <returns>The entries that could be read.</returns>
-    public IReadOnlyList<int> Fill(Func<VideoFrames, LatentDistribution> encode, Action<int, int> report, Action<int, FileException> unreadable, CancellationToken cancellationToken)
+    /// <exception cref="FileException">More than <see cref="DatasetOptions.MaxBadFraction"/> of the entries cannot be read.</exception>
+    public IReadOnlyList<int> Fill(Func<VideoFrames, LatentDistribution> encode, Action<string> report, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(folder);
         var readable = new List<int>();
+        var told = TimeProvider.System.GetTimestamp();
         for (var entry = 0; entry < set.Count; entry++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -38,11 +40,18 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
                 }
                 readable.Add(entry);
             }
-            catch (FileException error) when (error.Path != path)
+            catch (FileException error) when (error.Path != path && error.Path != "ffmpeg")
             {
-                unreadable(entry, error);
+                var bad = entry + 1 - readable.Count;
+                report($"{set.Name(entry)} cannot be read: {error.Message}");
+                if (bad > set.Options.MaxBadFraction * set.Count)
+                    throw new FileException(error.Path, $"{bad} of {set.Count} entries cannot be read (data.max_bad_fraction is {set.Options.MaxBadFraction}); run 'animatediff dataset check' for all of them, remove them or raise the fraction.", error);
             }
-            report(entry + 1, set.Count);
+            if (TimeProvider.System.GetElapsedTime(told).TotalSeconds > 10)
+            {
+                report($"Latents of {entry + 1} of {set.Count} entries are cached.");
+                told = TimeProvider.System.GetTimestamp();
+            }
         }
         return readable;
     }
@@ -63,7 +72,13 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
     {
         var options = set.Options;
         var made = options.Camera is null ? "" : $"{options.Camera} {options.CameraSpeed} {options.CameraEasing} {options.Frames} {options.Stride}";
-        var text = FormattableString.Invariant($"{vae}|{set.Name(entry)}|{set.Signature(entry)}|{options.Width}×{options.Height}|{made}");
+        var text = FormattableString.Invariant($"{vae}|{set.Name(entry)}|{SignatureOf(entry)}|{options.Width}×{options.Height}|{made}");
         return Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32] + ".safetensors");
+    }
+
+    private string SignatureOf(int entry)
+    {
+        var file = new FileInfo(set.Locate(entry));
+        return file.Exists ? FormattableString.Invariant($"{file.Length} {file.LastWriteTimeUtc.Ticks}") : "";
     }
 }

@@ -14,6 +14,7 @@ internal abstract class DiffusionRecipe : IRecipe
 
     private readonly DiffusionLoss _loss;
     private readonly CaptionEncoder _captions;
+    private LatentCache? _cache;
 
     protected DiffusionRecipe(TrainingRecipe options, TrainingModels models)
     {
@@ -27,12 +28,17 @@ internal abstract class DiffusionRecipe : IRecipe
 
     protected TrainingModels Models { get; }
 
-    /// <summary>Latents of entries that have been encoded before, or null.</summary>
-    public LatentCache? Cache { get; set; }
-
     public abstract IEnumerable<(string Name, Parameter Parameter)> Trainable { get; }
 
     public abstract IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights);
+
+    /// <summary>Encodes the data set's entries that are not in the cache yet; samples without frames are then read from it.</summary>
+    /// <returns>The entries that could be read.</returns>
+    public IReadOnlyList<int> FillCache(string folder, TrainingSet set, Action<string> report, CancellationToken cancellationToken)
+    {
+        _cache = new LatentCache(folder, set, Models.VaeFingerprint);
+        return _cache.Fill(frames => Encode(Models.Vae, frames), report, cancellationToken);
+    }
 
     public Tensor Loss(IReadOnlyList<TrainingSample> batch)
     {
@@ -88,7 +94,7 @@ internal abstract class DiffusionRecipe : IRecipe
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var moments = Cache?.Read(sample.Entry, sample.Draw) ?? Encode(Models.Vae, sample.Frames!);
+        var moments = sample.Frames is { } frames ? Encode(Models.Vae, frames) : _cache!.Read(sample.Entry, sample.Draw);
         var noise = sample.Normal(TrainingSample.Latents, moments.Mean.shape).to(moments.Mean.device);
         var latents = moments.Mean + (0.5 * moments.LogVar).exp() * noise;                                   // [F, 4, h, w]
         return (latents * Models.Vae.Config.ScalingFactor).transpose(0, 1).contiguous().MoveToOuterDisposeScope();

@@ -14,8 +14,6 @@ internal sealed class MotionLoraRecipe : DiffusionRecipe
 
     public MotionLoraRecipe(TrainingRecipe options, TrainingModels models) : base(options, models)
     {
-        if (models.UNet.Motion is { Temporal: not "attention" })
-            throw new RequestException($"{options.Motion} is a 1-D convolution along the frames; a MotionLoRA needs a motion module with attention.");
         _lora = new TrainableLora(AttentionLayers.OfMotion(models.UNet), options.Rank!.Value, options.Seed);
     }
 

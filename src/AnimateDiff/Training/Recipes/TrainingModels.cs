@@ -26,8 +26,17 @@ internal sealed class TrainingModels : IDisposable
     /// <summary>Words → tokens.</summary>
     public ITokenizer Tokenizer { get; private set; } = null!;
 
-    /// <summary>The base model's files.</summary>
+    /// <summary>Configurations of the base model.</summary>
     public BaseConfigs Configs { get; private set; } = null!;
+
+    /// <summary>The VAE's configuration.</summary>
+    public string VaeConfigText { get; private set; } = "";
+
+    /// <summary>Names the VAE's weights: latents in a cache belong to it.</summary>
+    public string VaeFingerprint { get; private set; } = "";
+
+    /// <summary>The motion modules' configuration in diffusers' form; empty without them.</summary>
+    public string MotionConfigText { get; private set; } = "";
 
     /// <summary>Reads them, or makes them with random weights where the recipe trains from nothing.</summary>
     /// <param name="recipe">The recipe.</param>
@@ -69,16 +78,19 @@ internal sealed class TrainingModels : IDisposable
         else if (motion.Config is not null)
         {
             Initialise(UNet, recipe, seed: 3, UNetMotionModel.IsMotion);
-            UNet.ZeroInitialiseMotion();
+            foreach (var module in UNet.modules().OfType<MotionModule>())
+                module.ZeroInitialise();
         }
+        MotionConfigText = motion.Config is null ? "" : motion.Config.ToJson();
         UNet.ComputesPositions = recipe.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = recipe.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = recipe.Semantics == Semantics.Official && (motionFiles?.Traits.ResnetNormAcrossFrames ?? (motion.Config is not null && recipe.MotionVersion == "v1"));
 
         var vae = vaeFiles?.Weights ?? files?.Vae
             ?? throw new RequestException($"A UNet is trained on the latents of a VAE, and {recipe.Base} has none: set vae to a trained one.");
-        var config = VaeConfig.Parse(vaeFiles?.Config ?? files!.VaeConfig, recipe.Vae ?? recipe.Base);
-        Vae = Own(new AutoencoderKL(config, META));
+        VaeConfigText = vaeFiles?.Config ?? files!.VaeConfig;
+        VaeFingerprint = string.Join(' ', (vaeFiles?.Files ?? files!.Files).Select(path => FileFingerprints.OfAsync(path).GetAwaiter().GetResult())) + recipe.Precision;
+        Vae = Own(new AutoencoderKL(VaeConfig.Parse(VaeConfigText, recipe.Vae ?? recipe.Base), META));
         ModuleWeights.Load(Vae, vae, "VAE", recipe.Precision);
 
         if (recipe.DomainAdapter is { } adapter)
@@ -91,7 +103,7 @@ internal sealed class TrainingModels : IDisposable
         if (!recipe.FromScratch)
         {
             using var files = VaeFiles.Open(recipe.Vae ?? recipe.Base);
-            var vae = new AutoencoderKL(VaeConfig.Parse(files.Config, files.Path), META);
+            var vae = new AutoencoderKL(VaeConfig.Parse(files.Config, recipe.Vae ?? recipe.Base), META);
             ModuleWeights.Load(vae, files.Weights, "VAE");
             return vae;
         }
@@ -129,7 +141,6 @@ internal sealed class TrainingModels : IDisposable
             MotionNormNumGroups = unet.NormNumGroups,
             MotionMaxSeqLength = recipe.MotionVersion == "v1" ? 24 : 32,
             UseMotionMidBlock = recipe.MotionVersion == "v2",
-            Temporal = recipe.Temporal,
         }, null);
     }
 
