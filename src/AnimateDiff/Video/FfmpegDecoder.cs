@@ -45,16 +45,50 @@ internal static class FfmpegDecoder
         }
     }
 
-    /// <summary>The frames of the first video stream.</summary>
-    /// <exception cref="IOException">The file has no video, or is damaged.</exception>
-    public static async IAsyncEnumerable<DecodedFrame> ReadAsync(string path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The number of frames in the first video stream, from its packets: nothing is decoded.</summary>
+    /// <exception cref="IOException">ffprobe does not understand the file, or it has no video.</exception>
+    /// <exception cref="FileException">ffmpeg is missing.</exception>
+    public static async Task<int> CountFramesAsync(string path, CancellationToken cancellationToken)
     {
-        var stream = Analyse(path).PrimaryVideoStream ?? throw new IOException("it has no video");
-        double? seconds = stream.AverageFrameRate is > 0 and < 10_000 ? 1 / stream.AverageFrameRate : null;
+        string[] arguments = ["-v", "error", "-select_streams", "v:0", "-show_entries", "packet=flags", "-of", "csv=p=0", Path.GetFullPath(path)];
+        var start = new ProcessStartInfo(Path.Combine(Ffmpeg.Folder, "ffprobe"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var ffprobe = Process.Start(start) ?? throw new IOException("ffprobe did not start");
+        try
+        {
+            var messages = ffprobe.StandardError.ReadToEndAsync(cancellationToken);
+            var count = 0;
+            while (await ffprobe.StandardOutput.ReadLineAsync(cancellationToken) is { } flags)
+                count += flags.Length > 0 && !flags.Contains('D') ? 1 : 0;                 // D: decoded for others' sake, never shown
+            await ffprobe.WaitForExitAsync(cancellationToken);
+            if (ffprobe.ExitCode != 0)
+                throw new IOException("ffprobe: " + Ffmpeg.LastWords((await messages).Split('\n')));
+            return count > 0 ? count : throw new IOException("it has no video");
+        }
+        catch (OperationCanceledException)
+        {
+            ffprobe.Kill();
+            throw;
+        }
+    }
+
+    /// <summary>The frames of the first video stream.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cancellationToken">Stops between frames.</param>
+    /// <param name="chosen">Numbers of the frames to give, ascending; the file is read up to the last of them, and their durations stay unknown. Null for all.</param>
+    /// <exception cref="IOException">The file has no video, or is damaged.</exception>
+    public static async IAsyncEnumerable<DecodedFrame> ReadAsync(
+        string path, [EnumeratorCancellation] CancellationToken cancellationToken, IReadOnlyCollection<int>? chosen = null)
+    {
+        double? seconds = null;
+        if (chosen is null)                                        // who chooses frames has counted them, and needs no rate
+        {
+            var stream = Analyse(path).PrimaryVideoStream ?? throw new IOException("it has no video");
+            seconds = stream.AverageFrameRate is > 0 and < 10_000 ? 1 / stream.AverageFrameRate : null;
+        }
 
         var frames = Channel.CreateBounded<DecodedFrame>(2);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var decoding = DecodeAsync(path, seconds, frames.Writer, stop.Token);
+        var decoding = DecodeAsync(path, seconds, Choice(chosen), frames.Writer, stop.Token);
         try
         {
             await foreach (var frame in frames.Reader.ReadAllAsync(cancellationToken))
@@ -67,7 +101,12 @@ internal static class FfmpegDecoder
         }
     }
 
-    private static async Task DecodeAsync(string path, double? seconds, ChannelWriter<DecodedFrame> frames, CancellationToken cancellationToken)
+    /// <summary>Frames that are not chosen are decoded and dropped inside ffmpeg: most of the time goes into their pixels.</summary>
+    private static string Choice(IReadOnlyCollection<int>? chosen) => chosen is null ? ""
+        : $"-vf \"select='{string.Join('+', chosen.Select(frame => $"eq(n,{frame})"))}'\" -frames:v {chosen.Count} ";
+
+    private static async Task DecodeAsync(
+        string path, double? seconds, string choice, ChannelWriter<DecodedFrame> frames, CancellationToken cancellationToken)
     {
         try
         {
@@ -78,7 +117,7 @@ internal static class FfmpegDecoder
                     await frames.WriteAsync(frame with { Seconds = seconds }, cancellationToken);
             });
             var result = await FFMpegArguments.FromFileInput(Ffmpeg.Quotable(path), verifyExists: false)
-                .OutputToPipe(sink, output => output.WithCustomArgument(Arguments))
+                .OutputToPipe(sink, output => output.WithCustomArgument(choice + Arguments))
                 .WithLogLevel(FFMpegLogLevel.Error)
                 .CancellableThrough(cancellationToken, TimeSpan.Zero)
                 .ProcessAsynchronously(throwOnError: true, Ffmpeg.Options, CancellationToken.None);

@@ -15,13 +15,23 @@ internal static partial class PictureReader
         .Where(file => Extensions.Contains(Path.GetExtension(file).ToLowerInvariant()) && !Path.GetFileName(file).StartsWith('.'))
         .OrderBy(file => Number().Replace(Path.GetFileName(file), digits => digits.Value.PadLeft(20, '0')), StringComparer.Ordinal);
 
+    /// <summary>The number of frames in a file, from its structure: no pixel is decoded.</summary>
+    /// <exception cref="IOException">The file is no picture.</exception>
+    /// <exception cref="MagickException">The file is damaged.</exception>
+    public static int CountFrames(string path, FileKind kind)
+    {
+        using var stream = File.OpenRead(path);
+        using var images = new MagickImageCollection();
+        images.Ping(stream, SettingsFor(path, kind));
+        return images.Count;
+    }
+
     /// <summary>The frames of a file, each complete (an animation may store only what changes).</summary>
     /// <exception cref="IOException">The file is no picture.</exception>
     /// <exception cref="MagickException">The file is damaged.</exception>
     public static IEnumerable<DecodedFrame> Read(string path, FileKind kind)
     {
-        // The format is stated and the file comes as a stream, so that neither its name nor its content makes ImageMagick run another reader.
-        var settings = new MagickReadSettings { Format = FormatOf(kind) ?? throw new IOException($"{Path.GetFileName(path)} is no picture") };
+        var settings = SettingsFor(path, kind);
         using var stream = File.OpenRead(path);
         var durations = kind == FileKind.WebP ? WebpChunks.ReadDurations(stream) : [];
         stream.Position = 0;
@@ -43,6 +53,10 @@ internal static partial class PictureReader
             yield return new DecodedFrame(FramePictures.ToPixels(image), (int)image.Width, (int)image.Height, seconds);
         }
     }
+
+    // The format is stated and the file comes as a stream, so that neither its name nor its content makes ImageMagick run another reader.
+    private static MagickReadSettings SettingsFor(string path, FileKind kind) =>
+        new() { Format = FormatOf(kind) ?? throw new IOException($"{Path.GetFileName(path)} is no picture") };
 
     private static MagickFormat? FormatOf(FileKind kind) => kind switch
     {

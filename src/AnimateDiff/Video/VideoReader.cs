@@ -66,13 +66,16 @@ public static class VideoReader
     /// <param name="size">Size to bring the frames to, or null for the file's own.</param>
     /// <param name="cancellationToken">Stops between frames.</param>
     /// <exception cref="FileException">The file is missing, damaged or needs a missing ffmpeg; damage can show after some frames.</exception>
-    public static async IAsyncEnumerable<DecodedFrame> StreamAsync(
-        string path, FrameSize? size = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public static IAsyncEnumerable<DecodedFrame> StreamAsync(string path, FrameSize? size = null, CancellationToken cancellationToken = default) =>
+        StreamAsync(path, Open(path, cancellationToken), size, cancellationToken);
+
+    private static async IAsyncEnumerable<DecodedFrame> StreamAsync(
+        string path, IAsyncEnumerable<DecodedFrame> source, FrameSize? size, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (!Path.Exists(path))
             throw new FileException(path, $"'{path}' does not exist.");
         var count = 0;
-        await using var frames = Open(path, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        await using var frames = source.GetAsyncEnumerator(cancellationToken);
         while (await MoveNextAsync())
         {
             count++;
@@ -95,16 +98,49 @@ public static class VideoReader
         }
     }
 
-    private static async IAsyncEnumerable<DecodedFrame> Open(string path, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The number of frames in a clip, without decoding it; a damaged video can have fewer.</summary>
+    /// <param name="path">A file, or a folder of pictures.</param>
+    /// <param name="cancellationToken">Ends ffprobe.</param>
+    /// <exception cref="FileException">The file is missing, is no video, or needs a missing ffmpeg.</exception>
+    internal static async Task<int> CountFramesAsync(string path, CancellationToken cancellationToken)
+    {
+        if (!Path.Exists(path))
+            throw new FileException(path, $"'{path}' does not exist.");
+        try
+        {
+            var count = Directory.Exists(path) ? PictureReader.InFolder(path).Count()
+                : new FileInfo(path).Length == 0 ? throw new FileException(path, $"'{path}' is empty: it has no byte.")
+                : FileKinds.Of(path) is var kind && PictureReader.Knows(kind) ? PictureReader.CountFrames(path, kind)
+                : await FfmpegDecoder.CountFramesAsync(path, cancellationToken);
+            return count > 0 ? count : throw new FileException(path, $"'{path}' has no frame that can be read.");
+        }
+        catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException or MagickException)
+        {
+            throw new FileException(path, $"'{path}' cannot be read ({error.Message.TrimEnd('.')}); it is damaged, cut short or no video.", error);
+        }
+    }
+
+    /// <summary>Some frames of a clip, in its order; where it ends early, fewer.</summary>
+    /// <param name="path">A file, or a folder of pictures.</param>
+    /// <param name="chosen">Numbers of the frames from 0, ascending, none twice.</param>
+    /// <param name="size">Size to bring the frames to.</param>
+    /// <param name="cancellationToken">Stops between frames.</param>
+    /// <exception cref="FileException">As for <see cref="StreamAsync(string, FrameSize?, CancellationToken)"/>.</exception>
+    internal static IAsyncEnumerable<DecodedFrame> StreamAsync(
+        string path, IReadOnlyCollection<int> chosen, FrameSize size, CancellationToken cancellationToken) =>
+        StreamAsync(path, Open(path, cancellationToken, chosen), size, cancellationToken);
+
+    private static async IAsyncEnumerable<DecodedFrame> Open(
+        string path, [EnumeratorCancellation] CancellationToken cancellationToken, IReadOnlyCollection<int>? chosen = null)
     {
         if (Directory.Exists(path))
         {
-            foreach (var picture in PictureReader.InFolder(path))
+            foreach (var picture in Chosen(PictureReader.InFolder(path)))
                 yield return PictureReader.Read(picture, FileKinds.Of(picture)).First();
         }
         else if (FileKinds.Of(path) is var kind && PictureReader.Knows(kind))
         {
-            foreach (var frame in PictureReader.Read(path, kind))
+            foreach (var frame in Chosen(PictureReader.Read(path, kind)))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 yield return frame;
@@ -112,9 +148,11 @@ public static class VideoReader
         }
         else
         {
-            await foreach (var frame in FfmpegDecoder.ReadAsync(path, cancellationToken))
+            await foreach (var frame in FfmpegDecoder.ReadAsync(path, cancellationToken, chosen))
                 yield return frame;
         }
+
+        IEnumerable<T> Chosen<T>(IEnumerable<T> all) => chosen is null ? all : all.Take(chosen.Max() + 1).Where((_, index) => chosen.Contains(index));
     }
 
     private static DecodedFrame Fit(DecodedFrame frame, FrameSize size)
