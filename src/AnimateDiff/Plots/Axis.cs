@@ -28,7 +28,10 @@ internal sealed class Axis
         var (low, high) = Range(values.Where(double.IsFinite));
         var step = Step((high - low) / ticks);
         var (first, last) = tight ? (Math.Ceiling(low / step - 1e-9), Math.Floor(high / step + 1e-9)) : (Math.Floor(low / step + 1e-9), Math.Ceiling(high / step - 1e-9));
-        return new Axis(tight ? low : first * step, tight ? high : last * step, log: false, Steps(first, last).Select(index => index * step), Label(step, Math.Max(Math.Abs(low), Math.Abs(high))));
+        var (bottom, top) = tight ? (low, high) : (first * step, last * step);
+        var margin = (top - bottom) * 0.03;                                              // so that a curve does not run along the border; bars stand on theirs
+        return new Axis(tight || low == 0 || low - bottom > margin ? bottom : bottom - margin, tight || high == 0 || top - high > margin ? top : top + margin, log: false,
+            Steps(first, last).Select(index => index * step), Label(step, Math.Max(Math.Abs(low), Math.Abs(high))));
     }
 
     /// <summary>A logarithmic axis around the positive ones of <paramref name="values"/>: ticks at powers of ten, and at 2 and 5 between them where those are few.</summary>
@@ -37,9 +40,10 @@ internal sealed class Axis
         var (low, high) = Range(values.Where(value => double.IsFinite(value) && value > 0).Select(Math.Log10));
         var (first, last) = (Math.Floor(low), Math.Ceiling(high));
         var every = Math.Ceiling((last - first) / 8);
-        var ticks = Steps(0, Math.Floor((last - first) / every)).SelectMany(index => Fine(high - low).Select(digit => digit * Math.Pow(10, first + index * every)))
-            .Where(tick => Math.Log10(tick) >= low - 0.02 && Math.Log10(tick) <= high + 0.02);
-        return new Axis(low - 0.02, high + 0.02, log: true, ticks, Short);
+        var margin = (high - low) * 0.03;
+        double[] ticks = [.. Steps(0, Math.Floor((last - first) / every)).SelectMany(index => Fine(high - low).Select(digit => digit * Math.Pow(10, first + index * every)))
+            .Where(tick => Math.Log10(tick) >= low - margin && Math.Log10(tick) <= high + margin)];
+        return new Axis(low - margin, high + margin, log: true, ticks, low < -3 && high < 0 ? Exponent : Short);
     }
 
     private static double[] Fine(double decades) => decades switch { < 0.8 => [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], < 1.6 => [1, 2, 3, 5, 7], < 3 => [1, 2, 5], _ => [1] };
@@ -73,5 +77,7 @@ internal sealed class Axis
     }
 
     /// <summary>A number in few characters: 0.002, 1e-5, 300.</summary>
-    public static string Short(double value) => value == 0 ? "0" : Math.Abs(value) is >= 1e-3 and < 1e6 ? value.ToString("0.#####") : value.ToString("0.##e0");
+    public static string Short(double value) => value == 0 ? "0" : Math.Abs(value) is >= 1e-3 and < 1e6 ? value.ToString("0.#####") : Exponent(value);
+
+    private static string Exponent(double value) => value.ToString("0.##e0");
 }

@@ -76,6 +76,7 @@ internal static class LinePlot
             if (last)
                 canvas.Text(at, area.Bottom + 18, label, Size, Anchor.Centre);
         }
+        PlotFrame.Border(canvas, area);
         for (var index = 0; index < panel.Series.Count; index++)
         {
             var series = panel.Series[index];
@@ -85,7 +86,6 @@ internal static class LinePlot
             foreach (var point in points.Where((point, at) => double.IsFinite(point.X + point.Y) && (series.Dots || Alone(points, at))))
                 canvas.Dot(point.X, point.Y, 1.2 + series.Thickness, ink, new Area(area.Left - 5, area.Top - 5, area.Right + 5, area.Bottom + 5));
         }
-        PlotFrame.Border(canvas, area);
         PlotFrame.Legend(canvas, area, [.. panel.Series.Select((series, index) => (series.Name, series.Faint ? (series.Ink ?? Ink.Of(index)) with { Alpha = 0.4 } : series.Ink ?? Ink.Of(index)))]);
     }
 
