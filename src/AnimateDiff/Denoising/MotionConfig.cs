@@ -5,6 +5,9 @@ namespace AnimateDiff.Denoising;
 /// <summary>Shape of the motion modules: what diffusers keeps in a motion adapter's <c>config.json</c>. The defaults are AnimateDiff v3.</summary>
 public sealed record MotionConfig
 {
+    /// <summary>The values of <see cref="Temporal"/>.</summary>
+    internal const string Attention = "attention", Convolution = "conv1d";
+
     private static readonly Dictionary<string, string> BuiltOnlyAs = new()
     {
         ["conv_in_channels"] = "null",
@@ -31,6 +34,14 @@ public sealed record MotionConfig
     /// <summary>Whether the middle block has a motion module (v2).</summary>
     public bool UseMotionMidBlock { get; init; }
 
+    /// <summary>
+    /// What mixes the frames: <c>attention</c>, or <c>conv1d</c>, the paper's ablation. diffusers knows only the first and has no such key.
+    /// </summary>
+    public string Temporal { get; init; } = Attention;
+
+    /// <summary>Whether the frames are mixed by 1-D convolutions.</summary>
+    internal bool IsConvolution => Temporal == Convolution;
+
     /// <summary>Reads a diffusers motion adapter's <c>config.json</c>; keys that change nothing here are skipped.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileException">It is missing, damaged, or describes an architecture that is not built.</exception>
@@ -56,6 +67,7 @@ public sealed record MotionConfig
     /// <exception cref="RequestException">They do not; names the setting and what is allowed.</exception>
     public void Validate()
     {
+        ModelConfigFile.Require(Temporal is Attention or Convolution, "temporal", Temporal, $"{Attention} or {Convolution}");
         ModelConfigFile.Require(MotionMaxSeqLength > 0, "motion_max_seq_length", MotionMaxSeqLength, "1 or more");
         ModelConfigFile.RequireMultiples(BlockOutChannels, MotionNumAttentionHeads, "motion_num_attention_heads");
         ModelConfigFile.RequireMultiples(BlockOutChannels, MotionNormNumGroups, "motion_norm_num_groups");

@@ -4,20 +4,21 @@ using TorchSharp.Modules;
 namespace AnimateDiff.Denoising;
 
 /// <summary>
-/// The temporal transformer of AnimateDiff (Guo et al. 2023, arXiv 2307.04725, §4.2): every place of the image attends along the frames.
+/// The temporal transformer of AnimateDiff (Guo et al. 2023, arXiv 2307.04725, §4.2): every place of the image attends along the frames, or is convolved
+/// along them (<see cref="TemporalConvolutionBlock"/>).
 /// </summary>
 internal sealed class MotionModule : nn.Module<Tensor, BlockContext, Tensor>
 {
     private readonly GroupNorm norm;
     private readonly Linear proj_in;
-    private readonly ModuleList<TemporalTransformerBlock> transformer_blocks;
+    private readonly ModuleList<nn.Module<Tensor, Tensor>> transformer_blocks;
     private readonly Linear proj_out;
 
     public MotionModule(long channels, MotionConfig config, Device? device = null) : base(nameof(MotionModule))
     {
         norm = Norms.GroupNorm(config.MotionNormNumGroups, channels, eps: 1e-6, device);
         proj_in = nn.Linear(channels, channels, device: device);
-        transformer_blocks = new(new TemporalTransformerBlock(channels, config, device));
+        transformer_blocks = new(config.IsConvolution ? new TemporalConvolutionBlock(channels, device) : new TemporalTransformerBlock(channels, config, device));
         proj_out = nn.Linear(channels, channels, device: device);
         RegisterComponents();
     }

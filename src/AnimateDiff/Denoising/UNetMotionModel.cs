@@ -1,4 +1,5 @@
 using AnimateDiff.Layers;
+using AnimateDiff.Weights;
 using TorchSharp.Modules;
 
 namespace AnimateDiff.Denoising;
@@ -81,6 +82,21 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     {
         foreach (var encoding in _positions)
             encoding.Round(precision);
+    }
+
+    /// <summary>Makes every motion module the identity, as training starts: the clip is what the image layers alone make.</summary>
+    public void ZeroInitialiseMotion()
+    {
+        foreach (var module in modules().OfType<MotionModule>())
+            module.ZeroInitialise();
+    }
+
+    /// <summary>New motion modules, which may have been built on the meta device: <see cref="ModuleWeights.Initialise"/>, then the identity.</summary>
+    /// <param name="seed">Decides all values.</param>
+    public void InitialiseMotion(ulong seed)
+    {
+        ModuleWeights.Initialise(this, IsMotion, seed);
+        ZeroInitialiseMotion();
     }
 
     /// <summary>Whether a tensor of this name belongs to the motion modules.</summary>

@@ -33,7 +33,7 @@ internal sealed class Recompute
         if (!is_grad_enabled())
             return layer(inputs);
         using var scope = NewDisposeScope();
-        return layer([.. inputs.Select(input => input.alias())]).MoveToOuterDisposeScope();
+        return layer([.. inputs.Select(input => input.view(input.shape))]).MoveToOuterDisposeScope();
     }
 
     private sealed record Kept(Recompute Pass, Func<IReadOnlyList<Tensor>, Tensor> Layer, Tensor Made, IReadOnlyList<Tensor> Leaves);
@@ -59,12 +59,37 @@ internal sealed class Recompute
             pass._handedOver.ForEach(tensor => tensor?.Dispose());                                           // the engine has its own references by now
             using var scope = NewDisposeScope();
             using var _ = enable_grad();
-            var leaves = context.get_saved_variables();
+            Gradient[] gradients = [.. context.get_saved_variables().Select(leaf => new Gradient(leaf))];
             context.Dispose();
-            autograd.backward(layer(leaves), gradient);
+            autograd.backward(layer([.. gradients.Select(own => own.Of.requires_grad ? Entry.apply(own.Of, own) : own.Of)]), gradient);
             gradient.Dispose();
-            pass._handedOver = [.. leaves.Select(leaf => leaf.grad?.MoveToOuterDisposeScope())];
+            pass._handedOver = [.. gradients.Select(own => own.Value?.MoveToOuterDisposeScope())];
             return [null!, null!, .. pass._handedOver.Select(tensor => tensor!)];
+        }
+    }
+
+    private sealed class Gradient(Tensor of)
+    {
+        public Tensor Of => of;
+        public Tensor? Value { get; set; }
+    }
+
+    // Where a layer's input enters: its gradient ends here, as it comes. Added to the input's .grad it would take on the input's layout in memory, and
+    // the layers below would choose other kernels.
+    private sealed class Entry : autograd.SingleTensorFunction<Entry>
+    {
+        public override string Name => nameof(Entry);
+
+        public override Tensor forward(autograd.AutogradContext context, params object[] arguments)
+        {
+            context.save_data(nameof(Gradient), arguments[1]);
+            return ((Tensor)arguments[0]).alias();
+        }
+
+        public override List<Tensor> backward(autograd.AutogradContext context, Tensor gradient)
+        {
+            ((Gradient)context.get_data(nameof(Gradient))).Value = gradient;
+            return [null!, null!];
         }
     }
 }

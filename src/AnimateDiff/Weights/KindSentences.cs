@@ -11,7 +11,9 @@ internal static class KindSentences
         var details = new List<string>();
         if (kind.Motion is { } motion)
         {
-            details.Add($"up to {motion.MaxFrames} frames{(motion.HasPositionEncoding ? "" : " (assumed)")}");
+            details.Add($"up to {motion.MaxFrames} frames{(motion.HasPositionEncoding || motion.IsConvolution ? "" : " (assumed)")}");
+            if (motion.IsConvolution)
+                details.Add("convolution along the frames instead of attention");
             details.Add(motion.MidBlock ? "with middle block" : "no middle block");
             details.Add($"β {motion.BetaSchedule}");
         }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using AnimateDiff.Denoising;
 using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff.Weights;
@@ -102,20 +103,42 @@ internal static class ModelConfigs
     }
 
     /// <summary>Configuration of <c>MotionAdapter</c>.</summary>
-    public static JsonObject Motion(MotionShape shape) => new()
+    public static JsonObject Motion(MotionShape shape)
     {
-        ["_class_name"] = "MotionAdapter",
-        ["block_out_channels"] = Array(shape.Widths),
-        ["conv_in_channels"] = shape.ConvInChannels,
-        ["motion_layers_per_block"] = 2,
-        ["motion_max_seq_length"] = shape.MaxFrames,
-        ["motion_mid_block_layers_per_block"] = 1,
-        ["motion_norm_num_groups"] = NormGroups,
-        ["motion_num_attention_heads"] = MotionHeads,
-        ["motion_transformer_layers_per_block"] = 1,
-        ["motion_transformer_layers_per_mid_block"] = 1,
-        ["use_motion_mid_block"] = shape.MidBlock,
-    };
+        var config = Motion(new MotionConfig
+        {
+            BlockOutChannels = [.. shape.Widths.Select(width => (int)width)],
+            MotionMaxSeqLength = shape.MaxFrames,
+            MotionNormNumGroups = NormGroups,
+            MotionNumAttentionHeads = MotionHeads,
+            UseMotionMidBlock = shape.MidBlock,
+            Temporal = shape.Traits.Temporal,
+        });
+        config["conv_in_channels"] = shape.ConvInChannels;
+        return config;
+    }
+
+    /// <summary>The same of modules that are there.</summary>
+    public static JsonObject Motion(MotionConfig motion)
+    {
+        var config = new JsonObject
+        {
+            ["_class_name"] = "MotionAdapter",
+            ["block_out_channels"] = Array(motion.BlockOutChannels),
+            ["conv_in_channels"] = null,
+            ["motion_layers_per_block"] = motion.MotionLayersPerBlock,
+            ["motion_max_seq_length"] = motion.MotionMaxSeqLength,
+            ["motion_mid_block_layers_per_block"] = 1,
+            ["motion_norm_num_groups"] = motion.MotionNormNumGroups,
+            ["motion_num_attention_heads"] = motion.MotionNumAttentionHeads,
+            ["motion_transformer_layers_per_block"] = 1,
+            ["motion_transformer_layers_per_mid_block"] = 1,
+            ["use_motion_mid_block"] = motion.UseMotionMidBlock,
+        };
+        if (motion.IsConvolution)
+            config["temporal"] = motion.Temporal;                                           // a key of this program: no other has such modules
+        return config;
+    }
 
     /// <summary>Configuration of <c>ControlNetModel</c> or <c>SparseControlNetModel</c>.</summary>
     /// <param name="control">Its tensors under diffusers' names.</param>

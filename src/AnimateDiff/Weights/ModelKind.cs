@@ -1,3 +1,4 @@
+using AnimateDiff.Denoising;
 using AnimateDiff.Lora;
 
 namespace AnimateDiff.Weights;
@@ -104,7 +105,14 @@ public enum MotionVersion
 /// <param name="BetaEnd">Last β of that schedule.</param>
 /// <param name="ConvInChannels">Input channels of its own first convolution (PIA), or null.</param>
 public sealed record MotionTraits(
-    MotionVersion Version, int MaxFrames, bool HasPositionEncoding, bool MidBlock, bool ResnetNormAcrossFrames, string BetaSchedule, double BetaEnd, int? ConvInChannels);
+    MotionVersion Version, int MaxFrames, bool HasPositionEncoding, bool MidBlock, bool ResnetNormAcrossFrames, string BetaSchedule, double BetaEnd, int? ConvInChannels)
+{
+    /// <summary>What mixes the frames: <c>attention</c>, or <c>conv1d</c>.</summary>
+    public string Temporal { get; init; } = MotionConfig.Attention;
+
+    /// <summary>Whether 1-D convolutions do.</summary>
+    internal bool IsConvolution => Temporal == MotionConfig.Convolution;
+}
 
 /// <summary>What a LoRA changes.</summary>
 /// <param name="Kind">What it was trained for.</param>

@@ -52,7 +52,10 @@ public static class ModelPairing
             throw new FileException(path, $"{path} is {KindSentences.Short(lora)}, not a MotionLoRA{Remedy(lora)}.");
         CheckFamily(path, lora, motion);
         CheckWidths(path, lora, motion);
-        if (!force && lora.Lora!.MidBlock != motion.Motion!.MidBlock)
+        if (motion.Motion!.IsConvolution)
+            throw new FileException(path, $"{path} is a MotionLoRA, which changes the attention along the frames, but the motion module has convolutions in its place; "
+                + "leave the MotionLoRA out, or use a motion module with attention.");
+        if (!force && lora.Lora!.MidBlock != motion.Motion.MidBlock)
         {
             var (made, use) = lora.Lora.MidBlock ? ("v2 motion modules (it changes the middle block)", "v2") : ("v1 or v3 motion modules (it leaves the middle block out)", "v1 or v3");
             throw new FileException(path, $"{path} is a MotionLoRA made for {made}, but the motion module is {MotionShape.Name(motion.Motion.Version)}; "

@@ -11,6 +11,8 @@ internal static class MotionConversion
     public static IReadOnlyList<string> Convert(string input, ConversionTarget to, CheckpointWriter writer)
     {
         using var files = MotionFiles.Open(input);
+        if (to == ConversionTarget.Official && files.Traits.IsConvolution)
+            throw new RequestException($"{input} convolves along the frames, and the official layout is for attention; convert it to diffusers.");
         RequireEqualTables(input);
         var weights = WithPositions(files);
         if (to == ConversionTarget.Official)
@@ -41,6 +43,8 @@ internal static class MotionConversion
     private static StateDict WithPositions(MotionFiles files)
     {
         const string Norm = ".norm1.weight";
+        if (files.Traits.IsConvolution)
+            return files.Weights;
         var all = new Dictionary<string, WeightTensor>(files.Weights);
         foreach (var (name, norm) in files.Weights)
         {

@@ -1,11 +1,12 @@
 using System.Text.RegularExpressions;
+using AnimateDiff.Denoising;
 using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff.Weights;
 
 /// <summary>What the tensors of a motion module under diffusers' names say: its version, and what that version needs.</summary>
 internal sealed partial record MotionShape(
-    MotionVersion Version, IReadOnlyList<long> Widths, int? PositionRows, bool HasTable, bool MidBlock, int? ConvInChannels, IReadOnlyList<string> Warnings)
+    MotionVersion Version, IReadOnlyList<long> Widths, int? PositionRows, bool HasTable, bool MidBlock, int? ConvInChannels, bool IsConvolution, IReadOnlyList<string> Warnings)
 {
     private const int PositionsV1 = 24, PositionsSince = 32, PositionsLcm = 64;
 
@@ -18,7 +19,7 @@ internal sealed partial record MotionShape(
         ResnetNormAcrossFrames: Version is MotionVersion.V1 or MotionVersion.Pia or MotionVersion.HotShotXL,
         BetaSchedule: Family == ModelFamily.StableDiffusionXL ? "scaled_linear" : "linear",
         BetaEnd: Version == MotionVersion.Sdxl ? 0.020 : 0.012,
-        ConvInChannels);
+        ConvInChannels) { Temporal = IsConvolution ? MotionConfig.Convolution : MotionConfig.Attention };
 
     /// <summary>Looks at a motion module. The order of the questions matters: a module of PIA or of SDXL has a position encoding like any other.</summary>
     /// <param name="motion">The module under diffusers' names.</param>
@@ -28,7 +29,8 @@ internal sealed partial record MotionShape(
         var blocks = NameParts.Count(motion.Keys, "down_blocks.");
         var midBlock = motion.Has("mid_block.motion_modules.");
         var table = motion.FirstOrDefault(entry => PositionTable().IsMatch(entry.Key)).Value;
-        var rows = table is { Shape.Count: > 1 } ? (int)table.Shape[^2] : configuredRows;
+        var convolution = motion.Mentions(".transformer_blocks.0.conv1.");
+        var rows = table is { Shape.Count: > 1 } ? (int)table.Shape[^2] : configuredRows ?? (convolution ? PositionsSince : null);
         int? convIn = motion.TryGetValue("conv_in.weight", out var conv) && !UNetShape.Matches(motion) ? (int)conv.Size(1) : null;
         var warnings = new List<string>();
 
@@ -51,7 +53,7 @@ internal sealed partial record MotionShape(
             if (rows is null)
                 warnings.Add($"no pos_encoder.pe and no middle block: v1 or v3 trained with today's official code; taken for v3 with {PositionsSince} frames unless the version is given.");
         }
-        return new MotionShape(version, BlockWidths(motion, blocks), rows, table is not null, midBlock, convIn, warnings);
+        return new MotionShape(version, BlockWidths(motion, blocks), rows, table is not null, midBlock, convIn, convolution, warnings);
     }
 
     /// <summary>Short name for messages.</summary>

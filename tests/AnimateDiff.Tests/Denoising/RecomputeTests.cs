@@ -19,11 +19,12 @@ public sealed class RecomputeTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Motion_modules_on_a_frozen_UNet_get_the_same_gradients(bool acrossFrames)
+    [InlineData(false, "attention")]
+    [InlineData(true, "attention")]
+    [InlineData(false, "conv1d")]
+    public void Motion_modules_on_a_frozen_UNet_get_the_same_gradients(bool acrossFrames, string temporal)
     {
-        using var unet = Model();
+        using var unet = Model(temporal);
         (unet.MotionNormAcrossFrames, unet.ResnetNormAcrossFrames) = (acrossFrames, acrossFrames);
         Parameter[] motion = [.. unet.named_parameters().Where(entry => UNetMotionModel.IsMotion(entry.name)).Select(entry => entry.parameter)];
         var kept = Gradients(unet, motion, inputsWant: false);
@@ -76,7 +77,7 @@ public sealed class RecomputeTests
         Assert.Equal(0, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
     }
 
-    private static UNetMotionModel Model()
+    private static UNetMotionModel Model(string temporal = "attention")
     {
         var unet = new UNetMotionModel(
             new UNetConfig
@@ -84,7 +85,7 @@ public sealed class RecomputeTests
                 BlockOutChannels = [16, 32], DownBlockTypes = ["CrossAttnDownBlock2D", "DownBlock2D"], UpBlockTypes = ["UpBlock2D", "CrossAttnUpBlock2D"],
                 LayersPerBlock = 1, CrossAttentionDim = 16, AttentionHeadDim = 2, NormNumGroups = 4,
             },
-            new MotionConfig { BlockOutChannels = [16, 32], MotionLayersPerBlock = 1, MotionNumAttentionHeads = 2, MotionNormNumGroups = 4, UseMotionMidBlock = true },
+            new MotionConfig { BlockOutChannels = [16, 32], MotionLayersPerBlock = 1, MotionNumAttentionHeads = 2, MotionNormNumGroups = 4, UseMotionMidBlock = true, Temporal = temporal },
             META);
         ModuleWeights.Initialise(unet, null, seed: 1);
         return unet;
