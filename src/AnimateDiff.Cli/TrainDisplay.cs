@@ -39,7 +39,8 @@ internal static class TrainDisplay
                 Terminal.WriteLine(message);                                    // the live display moves down for it
             _task.MaxValue = Math.Max(1, progress.Steps);
             _task.Value = progress.Step;
-            _task.Description = Markup.Escape(Describe(progress));
+            if (progress.Step > 0)
+                _task.Description = Markup.Escape(Describe(progress));
         }
     }
 

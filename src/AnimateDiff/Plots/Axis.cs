@@ -22,11 +22,13 @@ internal sealed class Axis
     /// <summary>An axis from tick to tick around <paramref name="values"/> (0…1 where there are none), of about <paramref name="ticks"/> ticks.</summary>
     /// <param name="values">Values to hold; NaN and ∞ are passed over.</param>
     /// <param name="ticks">About how many ticks there is room for.</param>
-    /// <param name="tight">Ends at the values themselves instead of at ticks.</param>
-    public static Axis Linear(IEnumerable<double> values, int ticks, bool tight = false)
+    /// <param name="tight">Ends at the values themselves instead of at ticks; whole numbers get whole ticks.</param>
+    public static Axis Linear(IReadOnlyCollection<double> values, int ticks, bool tight = false)
     {
         var (low, high) = Range(values.Where(double.IsFinite));
         var step = Step((high - low) / ticks);
+        if (tight && values.All(double.IsInteger))
+            step = Math.Max(step, 1);                                                    // there is no half of a training step
         var (first, last) = tight ? (Math.Ceiling(low / step - 1e-9), Math.Floor(high / step + 1e-9)) : (Math.Floor(low / step + 1e-9), Math.Ceiling(high / step - 1e-9));
         var (bottom, top) = tight ? (low, high) : (first * step, last * step);
         var margin = (top - bottom) * 0.03;                                              // so that a curve does not run along the border; bars stand on theirs

@@ -24,7 +24,7 @@ internal static class BarPlot
     {
         var canvas = new Canvas(1000, 600);
         PlotFrame.Title(canvas, title);
-        var axis = Axis.Linear(groups.SelectMany(group => group.Values).Append(0), 7);
+        var axis = Axis.Linear([0, .. groups.SelectMany(group => group.Values)], 7);
         var slots = canvas.Width - PlotFrame.LegendWidth([.. series]) - PlotFrame.LabelWidth - PlotFrame.TickWidth(axis);
         string[][] names = [.. groups.Select(group => Wrap(group.Name, slots / groups.Count - 8))];
         var area = new Area(PlotFrame.LabelWidth + PlotFrame.TickWidth(axis), PlotFrame.Top, canvas.Width - PlotFrame.LegendWidth([.. series]),

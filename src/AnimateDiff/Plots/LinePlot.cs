@@ -54,7 +54,7 @@ internal static class LinePlot
         var names = panels.SelectMany(panel => panel.Series).Select(series => series.Name).ToArray();
         var left = PlotFrame.LabelWidth + axes.Max(axis => PlotFrame.TickWidth(axis));
         var right = canvas.Width - PlotFrame.LegendWidth(names);
-        var x = Axis.Linear(panels.SelectMany(panel => panel.Series).SelectMany(series => series.Points).Select(point => point.X), 8, tight: true);
+        var x = Axis.Linear([.. panels.SelectMany(panel => panel.Series).SelectMany(series => series.Points).Select(point => point.X)], 8, tight: true);
         var top = (double)PlotFrame.Top;
         for (var index = 0; index < panels.Count; index++)
         {
@@ -105,10 +105,10 @@ internal static class LinePlot
     }
 
     /// <summary>The values that have to fit.</summary>
-    private static IEnumerable<double> Values(LinePanel panel) => panel.Series.SelectMany(series =>
+    private static double[] Values(LinePanel panel) => [.. panel.Series.SelectMany(series =>
     {
         double[] values = [.. series.Points.Select(point => point.Y).Where(double.IsFinite).Order()];
         var outside = series.Faint ? values.Length / 50 : 0;
         return values[outside..^outside];
-    });
+    })];
 }

@@ -1,13 +1,14 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using System.Text;
+using Google.Protobuf;
+using Tensorboard;
 
 namespace AnimateDiff.Training.Logging;
 
 /// <summary>
-/// TensorBoard's event file: records of length, masked CRC-32C of the length, an <c>Event</c> in protobuf, masked CRC-32C of that
-/// (tensorflow/core/lib/io/record_writer.h, tensorboard/compat/proto/event.proto). TorchSharp's SummaryWriter has 32-bit steps, opens the file
-/// for every value, and needs SkiaSharp's native library for pictures.
+/// TensorBoard's event file: records of length, masked CRC-32C of the length, an <see cref="Event"/>, masked CRC-32C of that
+/// (tensorflow/core/lib/io/record_writer.h). The messages are TorchSharp's; its SummaryWriter is not used: it has 32-bit steps, opens the file for
+/// every value, and needs SkiaSharp's native library for pictures.
 /// </summary>
 internal sealed class EventFile : IDisposable
 {
@@ -23,21 +24,23 @@ internal sealed class EventFile : IDisposable
         _time = time;
         var number = Directory.EnumerateFiles(folder, Prefix + "*").Count();            // two within a second are in order too
         _stream = new FileStream(Path.Combine(folder, $"{Prefix}{time.GetUtcNow().ToUnixTimeSeconds():D10}.animatediff.{number:D3}"), FileMode.CreateNew, FileAccess.Write, FileShare.Read);
-        Write(0, message => message.Text(3, "brain.Event:2"));                          // file_version
-        Write(firstStep, message => message.Message(7, session => session.Integer(1, 1)));  // session_log: status START
+        Write(new Event { FileVersion = "brain.Event:2" });
+        Write(new Event { Step = firstStep, SessionLog = new SessionLog { Status = SessionLog.Types.SessionStatus.Start } });
     }
 
     /// <summary>A number, shown as a curve over the steps.</summary>
-    public void Scalar(string tag, double value, long step) => Summary(tag, step, entry => entry.Float(2, (float)value));
+    public void Scalar(string tag, double value, long step) => Write(step, new Summary.Types.Value { Tag = tag, SimpleValue = (float)value });
 
     /// <summary>An encoded picture (PNG, JPEG, GIF) of <paramref name="width"/> × <paramref name="height"/> pixels.</summary>
-    public void Picture(string tag, byte[] encoded, int width, int height, long step) => Summary(tag, step, entry => entry.Message(4, image =>
+    public void Picture(string tag, byte[] encoded, int width, int height, long step)
     {
-        image.Integer(1, height);
-        image.Integer(2, width);
-        image.Integer(3, 3);                                                            // colorspace: RGB
-        image.Bytes(4, encoded);
-    }));
+        const int rgb = 3;
+        Write(step, new Summary.Types.Value
+        {
+            Tag = tag,
+            Image = new Summary.Types.Image { Height = height, Width = width, Colorspace = rgb, EncodedImageString = UnsafeByteOperations.UnsafeWrap(encoded) },
+        });
+    }
 
     public void Dispose() => _stream.Dispose();
 
@@ -50,19 +53,12 @@ internal sealed class EventFile : IDisposable
         return BitOperations.RotateRight(~crc, 15) + 0xA282EAD8;
     }
 
-    private void Summary(string tag, long step, Action<ProtobufMessage> value) => Write(step, message => message.Message(5, summary => summary.Message(1, entry =>
-    {
-        entry.Text(1, tag);
-        value(entry);
-    })));
+    private void Write(long step, Summary.Types.Value value) => Write(new Event { Step = step, Summary = new Summary { Value = { value } } });
 
-    private void Write(long step, Action<ProtobufMessage> what)
+    private void Write(Event message)
     {
-        var message = new ProtobufMessage();
-        message.Double(1, _time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0);
-        message.Integer(2, step);
-        what(message);
-        var body = message.ToArray();
+        message.WallTime = _time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0;
+        var body = message.ToByteArray();
         var record = new byte[8 + 4 + body.Length + 4];
         BinaryPrimitives.WriteInt64LittleEndian(record, body.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(8), MaskedCrc(record.AsSpan(0, 8)));
@@ -70,58 +66,5 @@ internal sealed class EventFile : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(12 + body.Length), MaskedCrc(body));
         _stream.Write(record);
         _stream.Flush();
-    }
-
-    /// <summary>The wire format of protobuf, as far as events need it.</summary>
-    private sealed class ProtobufMessage
-    {
-        private readonly MemoryStream _bytes = new();
-
-        public byte[] ToArray() => _bytes.ToArray();
-
-        public void Integer(int field, long value)
-        {
-            Varint((ulong)field << 3);
-            Varint((ulong)value);
-        }
-
-        public void Double(int field, double value)
-        {
-            Varint((ulong)field << 3 | 1);
-            Span<byte> bytes = stackalloc byte[8];
-            BinaryPrimitives.WriteDoubleLittleEndian(bytes, value);
-            _bytes.Write(bytes);
-        }
-
-        public void Float(int field, float value)
-        {
-            Varint((ulong)field << 3 | 5);
-            Span<byte> bytes = stackalloc byte[4];
-            BinaryPrimitives.WriteSingleLittleEndian(bytes, value);
-            _bytes.Write(bytes);
-        }
-
-        public void Text(int field, string value) => Bytes(field, Encoding.UTF8.GetBytes(value));
-
-        public void Bytes(int field, ReadOnlySpan<byte> value)
-        {
-            Varint((ulong)field << 3 | 2);
-            Varint((ulong)value.Length);
-            _bytes.Write(value);
-        }
-
-        public void Message(int field, Action<ProtobufMessage> fill)
-        {
-            var inner = new ProtobufMessage();
-            fill(inner);
-            Bytes(field, inner.ToArray());
-        }
-
-        private void Varint(ulong value)
-        {
-            for (; value >= 0x80; value >>= 7)
-                _bytes.WriteByte((byte)(value | 0x80));
-            _bytes.WriteByte((byte)value);
-        }
     }
 }

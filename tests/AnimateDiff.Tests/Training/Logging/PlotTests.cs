@@ -27,6 +27,14 @@ public sealed class PlotTests : IDisposable
         Assert.All(values.Where(double.IsFinite), value => Assert.InRange(axis.Position(value), 0, 1));
     }
 
+    [Fact]
+    public void A_tight_axis_of_whole_numbers_ends_at_them_and_has_whole_ticks()
+    {
+        var axis = Axis.Linear([5, 6, 8], 8, tight: true);
+        Assert.Equal("5 6 7 8", string.Join(' ', axis.Ticks.Select(tick => tick.Label)));
+        Assert.Equal((0.0, 1.0), (axis.Position(5), axis.Position(8)));
+    }
+
     [Theory]
     [InlineData(new double[] { 0.001, 1000 }, "0.001 0.01 0.1 1 10 100 1000")]
     [InlineData(new double[] { 0, -1, double.NaN, 0.02, 0.5 }, "0.02 0.03 0.05 0.07 0.1 0.2 0.3 0.5")]
