@@ -1,0 +1,103 @@
+using AnimateDiff.Video;
+
+namespace AnimateDiff.Toybox.Measure;
+
+/// <summary>How strongly the mark of the video set is in a clip.</summary>
+internal static class WatermarkStrength
+{
+    // All in 1/64 of the side: the corner looked at, the neighbourhood from which the background under the mark is guessed, and how blurred the mark may be.
+    private const int Corner = 36;
+    private const double Neighbourhood = 3, Coarse = 1.5;
+    private static readonly double[] Blurs = [0, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1];
+
+    /// <summary>
+    /// 1 = as in the video set, 0 = none: the least-squares factor by which the mark would have to be drawn on the background that surrounds it, and then blurred
+    /// as much as explains the picture best, for a decoder's marks are softer than drawn ones. What moves is left out (the median over time counts).
+    /// </summary>
+    /// <exception cref="ArgumentException">The frames are not square.</exception>
+    public static double Of(VideoFrames clip)
+    {
+        if (clip.Height != clip.Width)
+            throw new ArgumentException($"The mark is known on square pictures only, not {clip.Width}×{clip.Height}.", nameof(clip));
+        var unit = clip.Width / ToyScene.Side;
+        var from = (int)(Corner * unit);
+        var (letters, edge) = (Crop(Watermark.Mask(clip.Width), clip.Width, from), Crop(Watermark.Edge(clip.Width), clip.Width, from));
+        var (near, open) = (new Plane(letters.Width, letters.Height), new Plane(letters.Width, letters.Height));
+        var reach = (int)Math.Ceiling(unit);
+        for (var y = 0; y < open.Height; y++)
+            for (var x = 0; x < open.Width; x++)
+            {
+                near[x, y] = Any(x, y, reach) ? 1 : 0;                                                                  // where the blurred mark is
+                open[x, y] = 1 - near[x, y];
+            }
+        var weight = open.Blur(Neighbourhood * unit);
+
+        var fits = Blurs.Select(_ => (Product: 0.0, Energy: 0.0)).ToArray();
+        for (var channel = 0; channel < 3; channel++)
+        {
+            var picture = Median(clip, channel, from);
+            var background = Map(picture, open, (value, share) => value * share).Blur(Neighbourhood * unit);
+            background = Map(background, weight, (value, share) => value / Math.Max(share, 1e-6f));
+            var white = Map(letters, background, (letter, value) => letter * Watermark.Alpha * (255 - value));
+            var drawn = Map(white, Map(edge, background, (rim, value) => rim * Watermark.EdgeAlpha * value), (light, dark) => light - dark);
+            var seen = Fine(Map(picture, background, (value, expected) => value - expected), unit);
+            for (var i = 0; i < Blurs.Length; i++)
+            {
+                var mark = Fine(Blurs[i] == 0 ? drawn : drawn.Blur(Blurs[i] * unit), unit);
+                for (var at = 0; at < mark.Values.Length; at++)
+                {
+                    if (near.Values[at] == 0)
+                        continue;
+                    fits[i].Product += mark.Values[at] * seen.Values[at];
+                    fits[i].Energy += mark.Values[at] * mark.Values[at];
+                }
+            }
+        }
+        var best = fits.MaxBy(fit => fit.Product * fit.Product / Math.Max(fit.Energy, 1e-9));                           // leaves the least unexplained
+        return best.Product / Math.Max(best.Energy, 1e-9);
+
+        bool Any(int x, int y, int reach)
+        {
+            for (var row = Math.Max(0, y - reach); row <= Math.Min(letters.Height - 1, y + reach); row++)
+                for (var column = Math.Max(0, x - reach); column <= Math.Min(letters.Width - 1, x + reach); column++)
+                    if (letters[column, row] + edge[column, row] > 0)
+                        return true;
+            return false;
+        }
+    }
+
+    /// <summary>Details only: the edge of a shape that stands in the corner is mostly coarse, the letters are not.</summary>
+    private static Plane Fine(Plane plane, double unit) => Map(plane, plane.Blur(Coarse * unit), (value, coarse) => value - coarse);
+
+    private static Plane Crop(float[] values, int size, int from)
+    {
+        var part = new Plane(size - from, size - from);
+        for (var y = from; y < size; y++)
+            values.AsSpan(y * size + from, size - from).CopyTo(part.Values.AsSpan((y - from) * part.Width));
+        return part;
+    }
+
+    /// <summary>Median over time of the corner.</summary>
+    private static Plane Median(VideoFrames clip, int channel, int from)
+    {
+        var part = new Plane(clip.Width - from, clip.Height - from);
+        var values = new byte[clip.Frames];
+        for (var y = 0; y < part.Height; y++)
+            for (var x = 0; x < part.Width; x++)
+            {
+                for (var frame = 0; frame < clip.Frames; frame++)
+                    values[frame] = clip[frame][((y + from) * clip.Width + x + from) * 3 + channel];
+                Array.Sort(values);
+                part[x, y] = (values[(values.Length - 1) / 2] + values[values.Length / 2]) / 2f;
+            }
+        return part;
+    }
+
+    private static Plane Map(Plane one, Plane other, Func<float, float, float> function)
+    {
+        var result = new Plane(one.Width, one.Height);
+        for (var i = 0; i < result.Values.Length; i++)
+            result.Values[i] = function(one.Values[i], other.Values[i]);
+        return result;
+    }
+}
