@@ -37,7 +37,7 @@ public sealed class TrainingSetTests
             Assert.Equal(Enumerable.Range(0, 40), Numbered.Of(await set.ReadAllAsync(entry, Cancel)));
     }
 
-    // From numpy 1.26: np.linspace(start, start + window − 1, frames, dtype=int), start 0
+    // From numpy 1.24: np.linspace(start, start + window − 1, frames, dtype=int), start 0
     [Theory]
     [InlineData(1000, 16, 4, new[] { 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60 })]
     [InlineData(61, 16, 4, new[] { 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60 })]
