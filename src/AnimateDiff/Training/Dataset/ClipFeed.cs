@@ -21,7 +21,9 @@ internal sealed class ClipFeed(TrainingSet set, ulong seed) : IAsyncDisposable
     private const int Ahead = 5;
 
     private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _readers = new(Math.Clamp(Environment.ProcessorCount / 2, 1, 4));       // ffmpeg and the training need cores too
     private readonly Dictionary<long, Task<Sample>> _tasks = [];
+    private readonly List<Task<Sample>> _dropped = [];
     private readonly ConcurrentDictionary<int, (string Name, string Reason)> _unreadable = [];
 
     /// <summary>The entries that could not be read so far, with the reasons, in the order of their names.</summary>
@@ -41,12 +43,16 @@ internal sealed class ClipFeed(TrainingSet set, ulong seed) : IAsyncDisposable
     {
         ObjectDisposedException.ThrowIf(_stop.IsCancellationRequested, this);
         foreach (var other in _tasks.Keys.Where(other => other < position || other > position + Ahead).ToList())
-            _tasks.Remove(other);                                      // after a jump; what they read is dropped
+        {
+            _dropped.RemoveAll(task => task.IsCompleted);
+            _tasks.Remove(other, out var task);                        // after a jump
+            _dropped.Add(task!);
+        }
         for (var next = position; next <= position + Ahead; next++)
             if (!_tasks.ContainsKey(next))
             {
                 var place = next;
-                _tasks[place] = Task.Run(() => ReadAsync(place));
+                _tasks[place] = Task.Run(() => ReadInTurnAsync(place));
             }
         var sample = await _tasks[position].WaitAsync(cancellationToken);
         _tasks.Remove(position);
@@ -56,9 +62,26 @@ internal sealed class ClipFeed(TrainingSet set, ulong seed) : IAsyncDisposable
     /// <summary>Stops reading ahead.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_stop.IsCancellationRequested)
+            return;
         await _stop.CancelAsync();
-        await Task.WhenAll(_tasks.Values).ContinueWith(_ => { }, TaskScheduler.Default);      // every result was asked for or is not wanted
+        await Task.WhenAll([.. _tasks.Values, .. _dropped]).ContinueWith(_ => { }, TaskScheduler.Default);      // every result was asked for or is not wanted
         _tasks.Clear();
+        _readers.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task<Sample> ReadInTurnAsync(long position)
+    {
+        await _readers.WaitAsync(_stop.Token);
+        try
+        {
+            return await ReadAsync(position);
+        }
+        finally
+        {
+            _readers.Release();
+        }
     }
 
     private async Task<Sample> ReadAsync(long position)

@@ -93,8 +93,11 @@ internal sealed class TrainingSet
         var path = Locate(entry);
         if (!_lengths.TryGetValue(entry, out var length))
             _lengths[entry] = length = await VideoReader.CountFramesAsync(path, cancellationToken);
-        return length > 1 || Options.Frames == 1 || _camera is not null ? length
-            : throw new FileException(path, $"'{path}' has one frame, but samples of {Options.Frames} frames need a video; set data.frames to 1 for images.");
+        if (length > 1 || Options.Frames == 1 || _camera is not null)
+            return length;
+        // ffprobe finds a frame in any file that is named as a picture
+        await VideoReader.ReadAsync(path, maxFrames: 1, cancellationToken: cancellationToken);
+        throw new FileException(path, $"'{path}' has one frame, but samples of {Options.Frames} frames need a video; set data.frames to 1 for images.");
     }
 
     /// <summary>Frames in the order of <paramref name="indices"/>, which may repeat. With a camera, an image is one frame.</summary>

@@ -34,6 +34,18 @@ public sealed class EntryListTests
     }
 
     [Fact]
+    public async Task A_list_can_name_images_videos_and_clips_of_inner_folders()
+    {
+        using var folder = new TempFolder();
+        foreach (var name in new[] { "images/0.png", "images/1.png", "clip/000.png", "videos/a.mp4" })
+            folder.Write(name, "");
+        folder.Write("metadata.jsonl", string.Join('\n', new[] { "images/0.png", "clip", "videos/a.mp4" }.Select(name => $$"""{"file_name": "{{name}}", "text": "of {{name}}"}""")));
+        var set = await Numbered.OpenAsync(folder.Path);
+        Assert.Equal(["clip", "images/0.png", "images/1.png", "videos/a.mp4"], Numbered.Names(set));
+        Assert.Equal(["of clip", "of images/0.png", "", "of videos/a.mp4"], Numbered.Captions(set));
+    }
+
+    [Fact]
     public async Task A_file_of_json_lines_is_relative_to_itself_or_to_the_folder_of_videos()
     {
         using var folder = new TempFolder();
