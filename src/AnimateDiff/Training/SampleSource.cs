@@ -35,7 +35,7 @@ internal sealed class SampleSource : IDisposable
         if (_cached is not null)
         {
             var entry = _cached[ClipFeed.Entry(_cached.Count, _seed, position)];
-            return new TrainingSample(entry, _set.Caption(entry), null, draw);
+            return new TrainingSample(entry, _set.Caption(entry, draw), null, draw);
         }
         var sample = _feed!.At(position, cancellationToken).GetAwaiter().GetResult();
         return new TrainingSample(sample.Entry, sample.Caption, sample.Frames, draw);

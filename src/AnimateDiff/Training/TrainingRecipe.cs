@@ -1,4 +1,5 @@
 using AnimateDiff.Configs;
+using AnimateDiff.Denoising;
 using AnimateDiff.Noise;
 using AnimateDiff.Training.Dataset;
 using AnimateDiff.Training.Optimization;
@@ -32,7 +33,7 @@ internal sealed record TrainingRecipe
     public string MotionVersion { get; init; } = "v3";
 
     /// <summary>attention, or conv1d: the paper's ablation.</summary>
-    public string Temporal { get; init; } = "attention";
+    public string Temporal { get; init; } = MotionConfig.Attention;
 
     /// <summary>Attention heads of a new motion module.</summary>
     public int MotionHeads { get; init; } = 8;
@@ -116,7 +117,7 @@ internal sealed record TrainingRecipe
             DomainAdapter = root.Text("domain_adapter"),
             Motion = root.Text("motion"),
             MotionVersion = root.OneOf("motion_version", "v1", "v2", "v3") ?? recipe.MotionVersion,
-            Temporal = root.OneOf("temporal", "attention", "conv1d") ?? recipe.Temporal,
+            Temporal = root.OneOf("temporal", MotionConfig.Attention, MotionConfig.Convolution) ?? recipe.Temporal,
             MotionHeads = root.Count("motion_heads") ?? recipe.MotionHeads,
             Rank = root.Count("rank") ?? stage switch { TrainingStage.DomainAdapter => 16, TrainingStage.MotionLora => 64, _ => null },
             FromScratch = root.Flag("from_scratch") ?? false,

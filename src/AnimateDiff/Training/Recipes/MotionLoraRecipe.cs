@@ -14,6 +14,8 @@ internal sealed class MotionLoraRecipe : DiffusionRecipe
 
     public MotionLoraRecipe(TrainingRecipe options, TrainingModels models) : base(options, models)
     {
+        if (models.UNet.Motion!.IsConvolution)
+            throw new RequestException($"{options.Motion} mixes frames by 1-D convolutions; a MotionLoRA is for the self-attention of a motion module with attention.");
         _lora = new TrainableLora(AttentionLayers.OfMotion(models.UNet), options.Rank!.Value, options.Seed);
     }
 

@@ -19,6 +19,8 @@ internal sealed class MotionModuleRecipe(TrainingRecipe options, TrainingModels 
         var diffusers = Path.Combine(folder, "motion-module-diffusers");
         var writer = new CheckpointWriter(Options.Motion ?? Options.Base, diffusers, Options.SaveType, overwrite: true);
         writer.WriteFolder(partial => writer.WriteModel(partial, BaseConversion.UNetWeights, StateOf(Models.UNet, "", weights, UNetMotionModel.IsMotion), Models.MotionConfigText));
+        if (Models.UNet.Motion!.IsConvolution)
+            return [diffusers];                                                         // no other program knows the ablation
         var official = Path.Combine(folder, "motion-module.safetensors");
         CheckpointConverter.Convert(diffusers, official, ConversionTarget.Official, overwrite: true);
         return [official, diffusers];

@@ -78,8 +78,7 @@ internal sealed class TrainingModels : IDisposable
         else if (motion.Config is not null)
         {
             Initialise(UNet, recipe, seed: 3, UNetMotionModel.IsMotion);
-            foreach (var module in UNet.modules().OfType<MotionModule>())
-                module.ZeroInitialise();
+            UNet.ZeroInitialiseMotion();
         }
         MotionConfigText = motion.Config is null ? "" : motion.Config.ToJson();
         UNet.ComputesPositions = recipe.Semantics == Semantics.Official;
@@ -141,6 +140,7 @@ internal sealed class TrainingModels : IDisposable
             MotionNormNumGroups = unet.NormNumGroups,
             MotionMaxSeqLength = recipe.MotionVersion == "v1" ? 24 : 32,
             UseMotionMidBlock = recipe.MotionVersion == "v2",
+            Temporal = recipe.Temporal,
         }, null);
     }
 
