@@ -10,6 +10,11 @@ using AnimateDiff.Weights.Layouts;
 namespace AnimateDiff.Tests.Training.Recipes;
 
 /// <summary>Three optimizer steps of each stage against the references: losses, gradient norms before clipping, and the weights after.</summary>
+/// <remarks>
+/// The references have 8×8 latents, so the innermost images are 1×1 and a group of a norm is two nearly equal values: its gradient is a difference of large numbers, and
+/// AdamW's first step turns even the smallest gradient into a full step of its sign. The first loss does not suffer from it and is held to 1e-5. For the rest the
+/// measure is what the references' own rounding is: their distance from our network in fp64.
+/// </remarks>
 public class TrainingParityTests
 {
     private const double Tolerance = 1e-5;
@@ -17,58 +22,76 @@ public class TrainingParityTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void The_motion_module_learns_as_in_the_reference(bool recompute)
-    {
-        using var recipe = new MotionModuleRecipe(Options(TrainingStage.MotionModule, "v3") with { Recompute = recompute }, Models(TrainingStage.MotionModule, "v3"));
-        Check(recipe, "train-motion-module", learningRate: 1e-4, name => $"after.{name}");
-    }
+    public void The_motion_module_learns_as_in_the_reference(bool recompute) => Check("train-motion-module", 1e-4, name => $"after.{name}", dtype =>
+        new MotionModuleRecipe(Options(TrainingStage.MotionModule, "v3") with { Recompute = recompute }, Models(TrainingStage.MotionModule, "v3", dtype)));
 
     [Fact]
-    public void The_domain_adapter_learns_as_in_the_reference()
+    public void The_domain_adapter_learns_as_in_the_reference() => Check("train-domain-adapter", 1e-3, Official, dtype =>
     {
-        using var recipe = new DomainAdapterRecipe(Options(TrainingStage.DomainAdapter, null), Models(TrainingStage.DomainAdapter, null));
+        var recipe = new DomainAdapterRecipe(Options(TrainingStage.DomainAdapter, null), Models(TrainingStage.DomainAdapter, null, dtype));
         using var start = LoraFiles.Open(Goldens.Model("domain-adapter.ckpt"));
         recipe.Load(start.Weights);
-        Check(recipe, "train-domain-adapter", learningRate: 1e-3, Official);
-    }
+        return recipe;
+    });
 
     [Fact]
-    public void A_motion_lora_learns_as_in_the_reference()
+    public void A_motion_lora_learns_as_in_the_reference() => Check("train-motionlora", 1e-3, Official, dtype =>
     {
-        using var recipe = new MotionLoraRecipe(Options(TrainingStage.MotionLora, "v2"), Models(TrainingStage.MotionLora, "v2"));
+        var recipe = new MotionLoraRecipe(Options(TrainingStage.MotionLora, "v2"), Models(TrainingStage.MotionLora, "v2", dtype));
         using var start = LoraFiles.Open(Goldens.Model("motionlora-zoom-in.ckpt"));
         recipe.Load(start.Weights);
-        Check(recipe, "train-motionlora", learningRate: 1e-3, Official);
-    }
+        return recipe;
+    });
 
-    private static void Check(DiffusionRecipe recipe, string name, double learningRate, Func<string, string> nameInCase)
+    private static void Check(string name, double learningRate, Func<string, string> nameInCase, Func<ScalarType, DiffusionRecipe> make)
     {
         using var scope = NewDisposeScope();
         using var expected = Goldens.Case(name);
-        using var optimizer = new AdamW(recipe.Trainable, new OptimizerOptions());
         var losses = expected["losses"].Read().data<float>().ToArray();
         var norms = expected["grad_norms"].Read().data<float>().ToArray();
-        var (x0, noise, timesteps, text) = (expected["x0"].Read(), expected["noise"].Read(), expected["timesteps"].Read(), expected["encoder_hidden_states"].Read());
+        var ours = Train(make(ScalarType.Float32), expected, learningRate, nameInCase);
+        var exact = Train(make(ScalarType.Float64), expected, learningRate, nameInCase);
+
+        Assert.Equal(losses[0], ours.Losses[0], Tolerance);
+        Assert.Equal(norms[0], ours.Norms[0], 5e-4 * norms[0]);
+        for (var step = 1; step < losses.Length; step++)
+            Assert.InRange(Math.Abs(ours.Losses[step] - losses[step]), 0, Math.Max(2 * Tolerance, 5 * Math.Abs(exact.Losses[step] - losses[step])));
+        var (mine, theirs) = (Distance(ours), Distance(exact));
+        Assert.InRange(mine, 0, Math.Max(0.03, 2 * theirs));
+
+        // of the way that the weights went
+        double Distance(Trained trained)
+        {
+            var (off, way) = (0.0, 0.0);
+            foreach (var (key, tensor) in expected.Where(entry => entry.Key.StartsWith("after.", StringComparison.Ordinal)))
+            {
+                using var weight = tensor.Read();
+                off += (trained.After[key] - weight).square().sum().item<float>();
+                way += (trained.Before[key] - weight).square().sum().item<float>();
+            }
+            return Math.Sqrt(off / way);
+        }
+    }
+
+    private sealed record Trained(double[] Losses, double[] Norms, IReadOnlyDictionary<string, Tensor> Before, IReadOnlyDictionary<string, Tensor> After);
+
+    private static Trained Train(DiffusionRecipe recipe, StateDict given, double learningRate, Func<string, string> nameInCase)
+    {
+        using var made = recipe;
+        using var optimizer = new AdamW(recipe.Trainable, new OptimizerOptions());
+        var (x0, noise, timesteps, text) = (given["x0"].Read(), given["noise"].Read(), given["timesteps"].Read(), given["encoder_hidden_states"].Read());
         Tensor Clip(Tensor latents) => latents.dim() == 4 ? latents.unsqueeze(2) : latents;                  // images are clips of one frame
+        Dictionary<string, Tensor> Weights() => optimizer.Weights(averaged: false).ToDictionary(entry => nameInCase(entry.Name), entry => entry.Tensor.clone());
+        var before = Weights();
+        var (losses, norms) = (new double[x0.shape[0]], new double[x0.shape[0]]);
         for (var step = 0; step < losses.Length; step++)
         {
             using var loss = recipe.LossAt(Clip(x0[step]), text, Clip(noise[step]), timesteps[step]).mean();
             loss.backward();
             optimizer.Collect();
-            var norm = optimizer.Step(learningRate);
-            Console.Error.WriteLine($"{name} {step} loss {losses[step]} {loss.item<float>()} norm {norms[step]} {norm}"); if (step < 9) continue;
-            Assert.Equal(losses[step], loss.item<float>(), Tolerance);
-            Assert.Equal(norms[step], norm, 1e-3 * norms[step]);
+            (losses[step], norms[step]) = (loss.item<float>(), optimizer.Step(learningRate));
         }
-        var trained = optimizer.Weights(averaged: false).ToDictionary(entry => nameInCase(entry.Name), entry => entry.Tensor);
-        var compared = 0;
-        foreach (var (key, tensor) in expected.Where(entry => entry.Key.StartsWith("after.", StringComparison.Ordinal)))
-        {
-            using var weight = tensor.Read();
-            var d = (trained[key] - weight).abs(); Console.Error.WriteLine($"W {name} {key} max {d.max().item<float>():e2} share {(d.gt(1e-5).to(ScalarType.Float32).mean().item<float>()):0.0000}");
-            compared++;
-        }
-        Assert.True(compared > 10);
+        return new Trained(losses, norms, before, Weights());
     }
 
     private static string Official(string parameter)
@@ -77,7 +100,13 @@ public class TrainingParityTests
         return "after." + ProcessorLoraLayout.Official(new LoraName(parameter[..parameter.LastIndexOf('.')], part));
     }
 
-    private static TrainingModels Models(TrainingStage stage, string? motion) { var m = TrainingModels.Load(Options(stage, motion), RecordedTokenizer.Load()); if (Environment.GetEnvironmentVariable("F64") is not null) m.UNet.to(ScalarType.Float64); return m; }
+    private static TrainingModels Models(TrainingStage stage, string? motion, ScalarType dtype)
+    {
+        var models = TrainingModels.Load(Options(stage, motion), RecordedTokenizer.Load());
+        if (dtype != ScalarType.Float32)
+            models.UNet.to(dtype);
+        return models;
+    }
 
     private static TrainingRecipe Options(TrainingStage stage, string? motion) => new()
     {
