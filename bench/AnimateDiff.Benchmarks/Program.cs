@@ -8,12 +8,17 @@ switch (args)
     case ["real-size", var folder, var dtype, .. var chunks]:
         RealSize.Run(folder, dtype, chunks is [] ? [1] : [.. chunks.Select(int.Parse)]);
         return 0;
+    case ["training-speed", var folder, var dtype]:
+        TrainingSpeed.Run(folder, dtype);
+        return 0;
     default:
         Console.Error.WriteLine("""
             usage: AnimateDiff.Benchmarks random-model DIR
                 writes DIR/sd15/ (a diffusers folder of Stable Diffusion 1.5's size) and DIR/motion-v3.safetensors, with random weights in fp16
                    AnimateDiff.Benchmarks real-size DIR fp32|bf16 [CHUNK…]
                 seconds and peak memory of each stage with that model; VAE decoding with CHUNK frames at once
+                   AnimateDiff.Benchmarks training-speed DIR fp32|bf16
+                seconds and peak memory of a step that trains its motion modules, with activations recomputed and kept
             """);
         return 2;
 }
