@@ -73,6 +73,9 @@ internal sealed record TrainingRecipe
     /// <summary>bf16 computes in bf16 with fp32 weights kept beside.</summary>
     public ScalarType Precision { get; init; } = ScalarType.Float32;
 
+    /// <summary>cpu, or cuda with the CUDA build of libtorch.</summary>
+    public string Device { get; init; } = "cpu";
+
     /// <summary>Recompute activations in the backward pass: less memory, a third more time, the same gradients.</summary>
     public bool Recompute { get; init; }
 
@@ -134,6 +137,7 @@ internal sealed record TrainingRecipe
             WarmUp = root.Count("warmup_steps", least: 0) ?? 0,
             Optimizer = ReadOptimizer(root),
             Precision = root.OneOf("precision", "fp32", "bf16") == "bf16" ? ScalarType.BFloat16 : ScalarType.Float32,
+            Device = root.Text("device") ?? recipe.Device,
             Recompute = root.Flag("recompute") ?? false,
             CaptionDropout = root.Fraction("caption_dropout") ?? recipe.CaptionDropout,
             MinSnrGamma = root.Positive("min_snr_gamma"),

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using AnimateDiff.Training.Checkpoint;
 using AnimateDiff.Training.Dataset;
 using AnimateDiff.Training.Logging;
@@ -25,6 +26,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly IProgress<TrainingProgress>? _progress;
     private readonly MovingAverage _loss = new(SmoothedOver);
     private readonly MovingAverage _speed = new(20);
+    private readonly long _begun = TimeProvider.System.GetTimestamp();
     private long _step;
     private double _lowest = double.PositiveInfinity;
 
@@ -95,6 +97,7 @@ internal sealed class TrainingRun : IDisposable
         using var scope = NewDisposeScope();
         var averaged = _options.Optimizer.EmaDecay is not null;
         var files = _recipe.Export(_folder, _optimizer.Weights(averaged).ToDictionary(entry => entry.Name, entry => entry.Tensor));
+        Summarise(files);
         return new TrainingResult(_folder, files, _step, _loss.Value);
     }
 
@@ -134,6 +137,23 @@ internal sealed class TrainingRun : IDisposable
             Report(message, rate, speed, null);
     }
 
+    // What the run cost, for whoever plans the next one; a resumed run's time is that since it went on.
+    private void Summarise(IReadOnlyList<string> files)
+    {
+        var process = System.Diagnostics.Process.GetCurrentProcess();
+        var json = JsonSerializer.Serialize(new
+        {
+            steps = _step,
+            loss = _loss.Value,
+            trained_parameters = _optimizer.Count,
+            seconds = Math.Round(TimeProvider.System.GetElapsedTime(_begun).TotalSeconds, 1),
+            peak_memory_bytes = process.PeakWorkingSet64,
+            threads = get_num_threads(),
+            files = files.Select(path => Path.GetRelativePath(_folder, path)),
+        }, new JsonSerializerOptions { WriteIndented = true });
+        OutputFile.WriteAsync(Path.Combine(_folder, "summary.json"), temporary => File.WriteAllTextAsync(temporary, json + "\n")).GetAwaiter().GetResult();
+    }
+
     private AnimateDiffException Stopped(long step, string reason) => new(
         $"Step {step} was not taken: {reason}. The last good checkpoint is {_checkpoints.Latest ?? "missing, for none was due yet"}; lower learning_rate, or check the data with 'animatediff dataset check'.");
 
@@ -161,10 +181,12 @@ internal sealed class TrainingRun : IDisposable
             }
             foreach (var (name, clip) in _recipe.Show(samples))
             {
-                var path = Path.Combine(_folder, "validation", FormattableString.Invariant($"step-{_step:000000}-{name}.png"));
+                var path = Path.Combine(_folder, "validation", FormattableString.Invariant($"step-{_step:000000}-{name}"));
                 Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-                ContactSheet.Write(path, clip, columns: 8);
-                _log.Picture(_step, name, path);
+                ContactSheet.Write(path + ".png", clip, columns: 8);
+                _log.Picture(_step, name, path + ".png");
+                if (_recipe is DiffusionRecipe && clip.Frames > 1)
+                    VideoWriter.WriteAsync(path + ".gif", clip, fps: 8, JsonSerializer.Serialize(new { step = _step, prompt = _options.Validation!.Prompts[int.Parse(name)] })).GetAwaiter().GetResult();
             }
         }
         finally

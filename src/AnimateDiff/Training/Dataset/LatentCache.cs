@@ -57,7 +57,7 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
     }
 
     /// <summary>The frames of a sample: [F, 4, h, w] each, the caller's to dispose.</summary>
-    public LatentDistribution Read(int entry, SampleDraw draw)
+    public LatentDistribution Read(int entry, SampleDraw draw, Device device)
     {
         using var scope = NewDisposeScope();
         using var file = SafetensorsFile.Open(PathOf(entry));
@@ -65,7 +65,7 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
         var frames = set.Options.Camera is not null ? [.. Enumerable.Range(0, (int)mean.shape[0])]
             : TrainingSet.FrameIndices((int)mean.shape[0], set.Options.Frames, set.Options.Stride, draw);
         var index = tensor(frames.Select(frame => (long)frame).ToArray());
-        return new(mean.index_select(0, index).MoveToOuterDisposeScope(), variance.index_select(0, index).MoveToOuterDisposeScope());
+        return new(mean.index_select(0, index).to(device).MoveToOuterDisposeScope(), variance.index_select(0, index).to(device).MoveToOuterDisposeScope());
     }
 
     private string PathOf(int entry)

@@ -1,8 +1,14 @@
+using System.Security.Cryptography;
+using System.Text;
+using AnimateDiff.Layers;
 using AnimateDiff.Text;
+using AnimateDiff.Weights;
 
 namespace AnimateDiff.Training.Recipes;
 
-/// <summary>Captions → what the UNet attends to. A frozen text encoder reads every caption once; a trained one every time, with gradients.</summary>
+/// <summary>
+/// Captions → what the UNet attends to. A frozen text encoder reads every caption once, or, with a cache on disk, once for all runs; a trained one every time, with gradients.
+/// </summary>
 /// <param name="model">The text encoder.</param>
 /// <param name="tokenizer">Its tokenizer.</param>
 /// <param name="trained">Whether gradients are wanted.</param>
@@ -13,6 +19,9 @@ internal sealed class CaptionEncoder(ClipTextModel model, ITokenizer tokenizer, 
     private readonly Dictionary<string, Tensor> _cache = [];
     private readonly int _length = Math.Min(tokenizer.MaxLength, model.Config.MaxPositionEmbeddings);
     private long _cached;
+
+    /// <summary>Folder and fingerprint of the text encoder, where embeddings are kept on disk.</summary>
+    public (string Folder, string Fingerprint)? Disk { get; set; }
 
     /// <summary>[B, L, D] of B captions, each cut after L − 2 tokens.</summary>
     public Tensor Encode(IReadOnlyList<string> captions)
@@ -28,12 +37,26 @@ internal sealed class CaptionEncoder(ClipTextModel model, ITokenizer tokenizer, 
         if (_cache.TryGetValue(caption, out var known))
             return known;
         using var _ = no_grad();
-        var row = Run([caption]);
+        var row = Disk is { } disk ? Kept(caption, disk.Folder, disk.Fingerprint) : Run([caption]);
         if (_cached < CacheBytes)
         {
             _cache.Add(caption, row.DetachFromDisposeScope());
             _cached += row.numel() * row.element_size();
         }
+        return row;
+    }
+
+    private Tensor Kept(string caption, string folder, string fingerprint)
+    {
+        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{fingerprint}|{caption}")))[..32];
+        var path = Path.Combine(folder, $"text-{name}.safetensors");
+        if (File.Exists(path))
+        {
+            using var file = SafetensorsFile.Open(path);
+            return file["embeddings"].Read().Then(tensor => tensor.to(model.Device));
+        }
+        var row = Run([caption]);
+        SafetensorsWriter.Write(path, [("embeddings", row)]);
         return row;
     }
 

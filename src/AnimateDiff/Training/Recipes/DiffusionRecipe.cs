@@ -32,11 +32,12 @@ internal abstract class DiffusionRecipe : IRecipe
 
     public abstract IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights);
 
-    /// <summary>Encodes the data set's entries that are not in the cache yet; samples without frames are then read from it.</summary>
+    /// <summary>Encodes the data set's entries that are not in the cache yet; samples without frames are then read from it, and captions too.</summary>
     /// <returns>The entries that could be read.</returns>
     public IReadOnlyList<int> FillCache(string folder, TrainingSet set, Action<string> report, CancellationToken cancellationToken)
     {
         _cache = new LatentCache(folder, set, Models.VaeFingerprint);
+        _captions.Disk = (folder, Models.TextFingerprint);
         return _cache.Fill(frames => Encode(Models.Vae, frames), report, cancellationToken);
     }
 
@@ -94,7 +95,7 @@ internal abstract class DiffusionRecipe : IRecipe
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var moments = sample.Frames is { } frames ? Encode(Models.Vae, frames) : _cache!.Read(sample.Entry, sample.Draw);
+        var moments = sample.Frames is { } frames ? Encode(Models.Vae, frames) : _cache!.Read(sample.Entry, sample.Draw, new Device(Options.Device));
         var noise = sample.Normal(TrainingSample.Latents, moments.Mean.shape).to(moments.Mean.device);
         var latents = moments.Mean + (0.5 * moments.LogVar).exp() * noise;                                   // [F, 4, h, w]
         return (latents * Models.Vae.Config.ScalingFactor).transpose(0, 1).contiguous().MoveToOuterDisposeScope();

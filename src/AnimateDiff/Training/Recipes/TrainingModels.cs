@@ -35,6 +35,9 @@ internal sealed class TrainingModels : IDisposable
     /// <summary>Names the VAE's weights: latents in a cache belong to it.</summary>
     public string VaeFingerprint { get; private set; } = "";
 
+    /// <summary>Names the text encoder's weights and its tokenizer: embeddings in a cache belong to them.</summary>
+    public string TextFingerprint { get; private set; } = "";
+
     /// <summary>The motion modules' configuration in diffusers' form; empty without them.</summary>
     public string MotionConfigText { get; private set; } = "";
 
@@ -88,9 +91,10 @@ internal sealed class TrainingModels : IDisposable
         var vae = vaeFiles?.Weights ?? files?.Vae
             ?? throw new RequestException($"A UNet is trained on the latents of a VAE, and {recipe.Base} has none: set vae to a trained one.");
         VaeConfigText = vaeFiles?.Config ?? files!.VaeConfig;
-        VaeFingerprint = string.Join(' ', (vaeFiles?.Files ?? files!.Files).Select(path => FileFingerprints.OfAsync(path).GetAwaiter().GetResult())) + recipe.Precision;
+        VaeFingerprint = Fingerprint(recipe, vaeFiles?.Files ?? files!.Files);
+        TextFingerprint = recipe.TrainTextEncoder ? "" : Fingerprint(recipe, (files?.Files ?? [$"seed {recipe.Seed}"]).Concat(folder is null ? [] : Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)));
         Vae = Own(new AutoencoderKL(VaeConfig.Parse(VaeConfigText, recipe.Vae ?? recipe.Base), META));
-        ModuleWeights.Load(Vae, vae, "VAE", recipe.Precision);
+        ModuleWeights.Load(Vae, vae, "VAE", recipe.Precision, new Device(recipe.Device));
 
         if (recipe.DomainAdapter is { } adapter)
             MergeAdapter(adapter);
@@ -103,14 +107,18 @@ internal sealed class TrainingModels : IDisposable
         {
             using var files = VaeFiles.Open(recipe.Vae ?? recipe.Base);
             var vae = new AutoencoderKL(VaeConfig.Parse(files.Config, recipe.Vae ?? recipe.Base), META);
-            ModuleWeights.Load(vae, files.Weights, "VAE");
+            ModuleWeights.Load(vae, files.Weights, "VAE", device: new Device(recipe.Device));
             return vae;
         }
         var config = BaseConfigs.Find(recipe.Base, "vae");
         var made = new AutoencoderKL(VaeConfig.Parse(config, recipe.Base), META);
         ModuleWeights.Initialise(made, part: null, recipe.Seed);
+        made.to(new Device(recipe.Device));
         return made;
     }
+
+    private static string Fingerprint(TrainingRecipe recipe, IEnumerable<string> files) =>
+        $"{string.Join(' ', files.Select(path => FileFingerprints.OfAsync(path).GetAwaiter().GetResult()))} {recipe.Precision}";
 
     // The adapter stays in the frozen weights: while the motion module learns, it already holds the look of the videos (§4.1).
     private void MergeAdapter(string adapter)
@@ -149,14 +157,14 @@ internal sealed class TrainingModels : IDisposable
         if (weights is null)
             Initialise(module, recipe, seed, part);
         else
-            ModuleWeights.Load(module, weights, name, recipe.Precision, part: part);
+            ModuleWeights.Load(module, weights, name, recipe.Precision, new Device(recipe.Device), part);
     }
 
     private static void Initialise(nn.Module module, TrainingRecipe recipe, ulong seed, Func<string, bool>? part)
     {
         ModuleWeights.Initialise(module, part, recipe.Seed + seed);
-        if (recipe.Precision != ScalarType.Float32)
-            module.to(recipe.Precision);
+        if (recipe.Precision != ScalarType.Float32 || recipe.Device != "cpu")
+            module.to(new Device(recipe.Device), recipe.Precision);
     }
 
     private T Own<T>(T part) where T : IDisposable

@@ -23,10 +23,10 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
         if (_seen.Count < 256)
             _seen.AddRange(batch.Select(sample => sample.Frames!));
         using var scope = NewDisposeScope();
-        var images = cat([.. batch.Select(Cropped)]);                                                        // [N, 3, H, W]
+        var images = cat([.. batch.Select(Cropped)]).to(new Device(options.Device));                         // [N, 3, H, W]
         var latents = vae.Encode(images);
         var draws = cat([.. batch.Select(sample => sample.Normal(TrainingSample.Latents, [sample.Frames!.Frames, .. latents.Mean.shape[1..]]))]);
-        var decoded = vae.Decode(latents.Mean + (0.5 * latents.LogVar).exp() * draws);
+        var decoded = vae.Decode(latents.Mean + (0.5 * latents.LogVar).exp() * draws.to(images.device));
         var divergence = 0.5 * (latents.Mean.square() + latents.LogVar.exp() - 1 - latents.LogVar).sum([1, 2, 3]).mean();
         return (Error(decoded - images) + KlWeight * divergence).MoveToOuterDisposeScope();
     }
@@ -35,7 +35,7 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var images = cat([.. samples.Select(sample => sample.Frames!.ToTensor())]);
+        var images = cat([.. samples.Select(sample => sample.Frames!.ToTensor())]).to(new Device(options.Device));
         return [Error(Reconstruct(images) - images).item<float>()];
     }
 
@@ -45,8 +45,8 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
             return [];
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var images = cat([.. samples.Select(sample => sample.Frames!.ToTensor())]);
-        return [("originals-and-reconstructions", VideoFrames.FromTensor(stack([images, Reconstruct(images).to(ScalarType.Float32)], 1).flatten(0, 1)))];
+        var images = cat([.. samples.Select(sample => sample.Frames!.ToTensor())]).to(new Device(options.Device));
+        return [("originals-and-reconstructions", VideoFrames.FromTensor(stack([images, Reconstruct(images).to(ScalarType.Float32)], 1).flatten(0, 1).cpu()))];
     }
 
     public IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights)
