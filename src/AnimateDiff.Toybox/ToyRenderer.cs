@@ -26,6 +26,10 @@ internal static class ToyRenderer
     public const int Size = 64;
 
     private const float Outline = 1.3f, Darker = 0.55f, SpotRadius = 0.2f;
+
+    // Nothing is seen of a shape further from its centre than its furthest corner, in radii, and its glow, in 1/64.
+    private const float Corner = 1.25f, Glow = 20;
+
     private static readonly float[] TrailAlpha = [1, 0.45f, 0.25f, 0.12f];
     private static readonly float[] InnerAlpha = [0, 0.8f, 0.6f, 0.4f];
 
@@ -115,7 +119,11 @@ internal static class ToyRenderer
     private static (float Outline, float Spot) Measure(ToyShape shape, ToyPose pose, Vector2 place)
     {
         var radius = (float)pose.Radius;
-        var point = Vector2.Transform(place - new Vector2((float)pose.X, (float)pose.Y), Matrix3x2.CreateRotation(-(float)pose.Angle * MathF.PI / 180)) / radius;
+        var way = place - new Vector2((float)pose.X, (float)pose.Y);
+        var far = Corner * radius + Glow;
+        if (way.LengthSquared() > far * far)
+            return (float.PositiveInfinity, float.PositiveInfinity);
+        var point = Vector2.Transform(way, Matrix3x2.CreateRotation(-(float)pose.Angle * MathF.PI / 180)) / radius;
         return (ToyShapes.Distance(shape, point) * radius, ((point - ToyShapes.Spot(shape)).Length() - SpotRadius) * radius);
     }
 

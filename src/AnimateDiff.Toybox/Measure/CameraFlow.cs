@@ -2,7 +2,10 @@ using AnimateDiff.Video;
 
 namespace AnimateDiff.Toybox.Measure;
 
-/// <summary>How the whole picture moves within a clip, as if the camera did. Lengths are in 1/64 of the side.</summary>
+/// <summary>
+/// How the whole picture moves within a clip, as if the camera did. Lengths are in 1/64 of the side. Backgrounds here are so plain that a shape's own way counts
+/// as the camera's: measure clips of shapes that stay still.
+/// </summary>
 /// <param name="X">How far the content moves to the right: the camera pans left.</param>
 /// <param name="Y">How far the content moves down: the camera tilts up.</param>
 /// <param name="Zoom">Natural logarithm of the content's magnification: positive where the camera zooms in.</param>

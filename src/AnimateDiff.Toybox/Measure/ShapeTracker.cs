@@ -18,12 +18,16 @@ internal static class ShapeTracker
     // Least difference that counts, of 255, and as a share of the largest ones: leaves out noise and the fainter after-images.
     private const float LeastContrast = 10, LeastShare = 0.4f;
 
+    // Width of the neighbourhood that fills the place of the mark, in 1/64 of the side.
+    private const double Around = 2;
+
     /// <summary>The shape of every frame, null where nothing stands out.</summary>
     public static TrackedShape?[] Track(VideoFrames clip)
     {
         var background = Rows(clip);
-        var ignored = Mark(clip.Width, clip.Height);
-        var contrasts = Enumerable.Range(0, clip.Frames).Select(frame => Contrast(clip, frame, background, ignored)).ToArray();
+        var open = Open(clip.Width, clip.Height);
+        var share = open.Blur(Around * clip.Width / ToyScene.Side);
+        var contrasts = Enumerable.Range(0, clip.Frames).Select(frame => Contrast(clip, frame, background, open, share)).ToArray();
         var counts = new int[256];
         foreach (var contrast in contrasts)
             foreach (var value in contrast.Values)
@@ -61,25 +65,30 @@ internal static class ShapeTracker
         return value;
     }
 
-    /// <summary>The pixels where the mark may be, one more on each side, so that clips with and without it are seen alike.</summary>
-    private static bool[] Mark(int width, int height)
+    /// <summary>0 on the pixels where the mark may be and 1 elsewhere, so that clips with and without it are seen alike.</summary>
+    private static Plane Open(int width, int height)
     {
-        var ignored = new bool[width * height];
+        var open = new Plane(width, height);
+        Array.Fill(open.Values, 1);
         if (width != height)
-            return ignored;
+            return open;
         var (letters, edge) = (Watermark.Mask(width), Watermark.Edge(width));
-        for (var i = 0; i < ignored.Length; i++)
-            ignored[i] = letters[i] + edge[i] > 0;
-        return ignored;
+        for (var i = 0; i < open.Values.Length; i++)
+            open.Values[i] -= letters[i] + edge[i];
+        return open;
     }
 
-    private static Plane Contrast(VideoFrames clip, int frame, byte[] background, bool[] ignored)
+    private static Plane Contrast(VideoFrames clip, int frame, byte[] background, Plane open, Plane share)
     {
         var contrast = new Plane(clip.Width, clip.Height);
         var pixels = clip[frame];
         for (var i = 0; i < contrast.Values.Length; i++)
-            for (var channel = 0; channel < 3 && !ignored[i]; channel++)
-                contrast.Values[i] += Math.Abs(pixels[i * 3 + channel] - background[i / clip.Width * 3 + channel]) / 3f;
+            for (var channel = 0; channel < 3; channel++)
+                contrast.Values[i] += open.Values[i] * Math.Abs(pixels[i * 3 + channel] - background[i / clip.Width * 3 + channel]) / 3f;
+        var around = contrast.Blur(Around * clip.Width / ToyScene.Side);
+        for (var i = 0; i < contrast.Values.Length; i++)
+            if (open.Values[i] == 0)
+                contrast.Values[i] = around.Values[i] / Math.Max(share.Values[i], 1e-6f);                               // under the mark: what is around it
         return contrast.Blur(clip.Width / ToyScene.Side);
     }
 

@@ -10,6 +10,9 @@ internal static class WatermarkStrength
     private const double Neighbourhood = 3, Coarse = 1.5;
     private static readonly double[] Blurs = [0, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1];
 
+    // Misfits, of 255, that halve the weight of a pixel.
+    private static readonly double[] Scales = [1e6, 80, 80, 40, 40, 20, 20, 12, 12, 12];
+
     /// <summary>
     /// 1 = as in the video set, 0 = none: the least-squares factor by which the mark would have to be drawn on the background that surrounds it, and then blurred
     /// as much as explains the picture best, for a decoder's marks are softer than drawn ones. What moves is left out (the median over time counts).
@@ -32,29 +35,22 @@ internal static class WatermarkStrength
             }
         var weight = open.Blur(Neighbourhood * unit);
 
-        var fits = Blurs.Select(_ => (Product: 0.0, Energy: 0.0)).ToArray();
+        var fits = Blurs.Select(_ => new List<(float Drawn, float Seen)>()).ToArray();
         for (var channel = 0; channel < 3; channel++)
         {
             var picture = Median(clip, channel, from);
             var background = Map(picture, open, (value, share) => value * share).Blur(Neighbourhood * unit);
             background = Map(background, weight, (value, share) => value / Math.Max(share, 1e-6f));
             var white = Map(letters, background, (letter, value) => letter * Watermark.Alpha * (255 - value));
-            var drawn = Map(white, Map(edge, background, (rim, value) => rim * Watermark.EdgeAlpha * value), (light, dark) => light - dark);
+            var mark = Map(white, Map(edge, background, (rim, value) => rim * Watermark.EdgeAlpha * value), (light, dark) => light - dark);
             var seen = Fine(Map(picture, background, (value, expected) => value - expected), unit);
             for (var i = 0; i < Blurs.Length; i++)
             {
-                var mark = Fine(Blurs[i] == 0 ? drawn : drawn.Blur(Blurs[i] * unit), unit);
-                for (var at = 0; at < mark.Values.Length; at++)
-                {
-                    if (near.Values[at] == 0)
-                        continue;
-                    fits[i].Product += mark.Values[at] * seen.Values[at];
-                    fits[i].Energy += mark.Values[at] * mark.Values[at];
-                }
+                var drawn = Fine(Blurs[i] == 0 ? mark : mark.Blur(Blurs[i] * unit), unit);
+                fits[i].AddRange(Enumerable.Range(0, near.Values.Length).Where(at => near.Values[at] > 0).Select(at => (drawn.Values[at], seen.Values[at])));
             }
         }
-        var best = fits.MaxBy(fit => fit.Product * fit.Product / Math.Max(fit.Energy, 1e-9));                           // leaves the least unexplained
-        return best.Product / Math.Max(best.Energy, 1e-9);
+        return fits.Select(Fit).MinBy(fit => fit.Misfit).Strength;
 
         bool Any(int x, int y, int reach)
         {
@@ -68,6 +64,28 @@ internal static class WatermarkStrength
 
     /// <summary>Details only: the edge of a shape that stands in the corner is mostly coarse, the letters are not.</summary>
     private static Plane Fine(Plane plane, double unit) => Map(plane, plane.Blur(Coarse * unit), (value, coarse) => value - coarse);
+
+    /// <summary>
+    /// The factor between two lists by reweighted least squares: pixels that do not fit, where a shape stands under the mark, come to count less and less
+    /// (the misfit that halves their weight is lowered step by step, so that the first guess decides nothing).
+    /// </summary>
+    private static (double Strength, double Misfit) Fit(List<(float Drawn, float Seen)> pixels)
+    {
+        var strength = 0.0;
+        foreach (var scale in Scales)
+        {
+            var (product, energy) = (0.0, 1e-9);
+            foreach (var (drawn, seen) in pixels)
+            {
+                var weight = 1 / (1 + Square((seen - strength * drawn) / scale));
+                (product, energy) = (product + weight * drawn * seen, energy + weight * drawn * drawn);
+            }
+            strength = product / energy;
+        }
+        return (strength, pixels.Sum(pixel => Math.Log(1 + Square((pixel.Seen - strength * pixel.Drawn) / Scales[^1]))));
+    }
+
+    private static double Square(double value) => value * value;
 
     private static Plane Crop(float[] values, int size, int from)
     {
