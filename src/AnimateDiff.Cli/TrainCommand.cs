@@ -8,25 +8,35 @@ internal static class TrainCommand
 {
     public static Command Create()
     {
-        var recipe = new Argument<string>("recipe") { Description = "A recipe: a YAML file such as recipes/motion-module.yaml." };
-        var overrides = new Argument<string[]>("key=value") { Description = "Settings that differ from the recipe's, such as data.path=clips/ steps=2000 rank=16.", Arity = ArgumentArity.ZeroOrMore };
+        var words = new Argument<string[]>("recipe key=value…")
+        {
+            Description = "A recipe, a YAML file such as recipes/motion-module.yaml, and settings that differ from it, such as data.path=clips/ steps=2000 rank=16. A run that goes on has its own recipe.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
         var output = new Option<string?>("--out") { Description = "Folder of the run: checkpoints, samples, metrics.jsonl, loss.png, TensorBoard events (default: the recipe's).", HelpName = "DIR" };
         var resume = new Option<string?>("--resume") { Description = "Folder of a run to go on with, from its last checkpoint.", HelpName = "DIR" };
         var threads = new Option<int?>("--threads") { Description = "CPU threads; all cores by default.", HelpName = "N" };
-        var command = new Command("train", "Trains the parts of AnimateDiff on clips or pictures. The weights it writes go into generate's options as they are.") { recipe, overrides, output, resume, threads };
-        command.SetAction((parsed, cancellationToken) => RunAsync(new TrainingRequest(parsed.GetValue(recipe)!)
+        var command = new Command("train", "Trains the parts of AnimateDiff on clips or pictures. The weights it writes go into generate's options as they are.") { words, output, resume, threads };
+        command.SetAction((parsed, cancellationToken) =>
         {
-            Overrides = Checked(parsed.GetValue(overrides) ?? []),
-            Output = parsed.GetValue(output),
-            Resume = parsed.GetValue(resume),
-            Threads = parsed.GetValue(threads) is not <= 0 ? parsed.GetValue(threads) : throw new RequestException($"--threads {parsed.GetValue(threads)}: expected 1 or more."),
-        }, cancellationToken));
+            var given = parsed.GetValue(words) ?? [];
+            var named = given.Length > 0 && (!given[0].Contains('=') || File.Exists(given[0]));
+            if (!named && parsed.GetValue(resume) is null)
+                throw new RequestException("No recipe was given: name one, such as recipes/motion-module.yaml, or a run to go on with by --resume.");
+            return RunAsync(new TrainingRequest(named ? given[0] : "")
+            {
+                Overrides = Checked(named ? given[1..] : given),
+                Output = parsed.GetValue(output),
+                Resume = parsed.GetValue(resume),
+                Threads = parsed.GetValue(threads) is not <= 0 ? parsed.GetValue(threads) : throw new RequestException($"--threads {parsed.GetValue(threads)}: expected 1 or more."),
+            }, cancellationToken);
+        });
         return HelpWithExamples.WithExamples(command, """
               animatediff train recipes/domain-adapter.yaml base=sd15/ data.path=clips/ --out runs/adapter
               animatediff train recipes/motion-module.yaml base=sd15/ data.path=clips/ steps=20000 --out runs/motion
               animatediff train recipes/motion-lora.yaml base=sd15/ motion=v3_sd15_mm.ckpt data.path=zoom-in/ rank=16 steps=2000 --out runs/zoom-in
               animatediff train recipes/image-finetune.yaml base=sd15/ data.path=pictures/ --out runs/pictures
-              animatediff train recipes/motion-lora.yaml base=sd15/ motion=v3_sd15_mm.ckpt data.path=zoom-in/ rank=16 steps=2000 --resume runs/zoom-in
+              animatediff train --resume runs/zoom-in
             """);
     }
 
@@ -57,7 +67,8 @@ internal static class TrainCommand
     {
         if (last is null || last.Step == 0)
             return "animatediff: stopped before the first step.";
-        var words = (string[])["animatediff", "train", request.Recipe, .. request.Overrides, "--resume", last.Folder ?? request.Resume ?? request.Output ?? "DIR"];
+        // The run's folder has its recipe with the settings in it.
+        var words = (string[])["animatediff", "train", "--resume", last.Folder ?? request.Resume ?? request.Output ?? "DIR"];
         return $"animatediff: stopped at step {last.Step}; go on with {string.Join(' ', words.Select(Quoted))}";
     }
 

@@ -7,8 +7,8 @@ namespace AnimateDiff.Tests.Training.Logging;
 public sealed class TrainCommandTests
 {
     [Theory]
-    [InlineData("train", "argument")]
-    [InlineData("train --resume runs/a", "argument")]
+    [InlineData("train", "No recipe")]
+    [InlineData("train steps=5", "No recipe")]
     [InlineData("train recipe.yaml steps", "'steps'")]
     [InlineData("train recipe.yaml =5", "'=5'")]
     [InlineData("train recipe.yaml steps=5 --threads 0", "--threads 0")]
@@ -44,7 +44,7 @@ public sealed class TrainCommandTests
     {
         var request = new TrainingRequest("my recipe.yaml") { Overrides = ["steps=5"] };
         var progress = new TrainingProgress(7, 9, 1, 1, 1, null, null) { Folder = "runs/a" };
-        Assert.Equal("animatediff: stopped at step 7; go on with animatediff train 'my recipe.yaml' steps=5 --resume runs/a", TrainCommand.Stopped(request, progress));
+        Assert.Equal("animatediff: stopped at step 7; go on with animatediff train --resume runs/a", TrainCommand.Stopped(request, progress));
         Assert.Contains("before the first step", TrainCommand.Stopped(request, null));
     }
 
