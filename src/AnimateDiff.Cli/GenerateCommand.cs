@@ -25,7 +25,7 @@ internal static class GenerateCommand
         var truncate = new Option<bool>("--truncate") { Description = "Cut prompts after 75 tokens, as diffusers does, instead of encoding them in chunks." };
         var semantics = new Option<string>("--semantics") { Description = "Whose numbers: official or diffusers.", DefaultValueFactory = _ => "official" };
         semantics.AcceptOnlyFromAmong("official", "diffusers");
-        var output = new Option<string>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json.", HelpName = "FILE|DIR/", Required = true };
+        var output = new Option<string?>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json; by default a GIF in this folder, named after the prompt.", HelpName = "FILE|DIR/" };
 
         var command = new Command("generate", "Turns prompts into animations.") { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
         model.AddTo(command);
@@ -47,10 +47,14 @@ internal static class GenerateCommand
                 Adapters = model.Adapters(parsed),
             };
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
-            await Generation.RunAsync(model.Options(parsed), requests, parsed.GetValue(fps), parsed.GetValue(output)!, cancellationToken);
+            var options = model.Options(parsed);
+            if (model.UsesEmbedded(parsed))
+                Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
+            await Generation.RunAsync(options, requests, parsed.GetValue(fps), parsed.GetValue(output), cancellationToken);
             return ExitCodes.Done;
         });
         return HelpWithExamples.WithExamples(command, """
+              animatediff generate "a red ball moves right"
               animatediff generate "a corgi running on the beach" --base sd15/ --motion v3_sd15_mm.ckpt --out corgi.gif
               animatediff generate "toonyou style, a girl in the rain" --base toonyou_beta3.safetensors --motion mm_sd_v15_v2.ckpt \
                   --motion-lora v2_lora_ZoomIn.ckpt:0.8 --scheduler euler-a --steps 30 --seed 42 --out rain.mp4

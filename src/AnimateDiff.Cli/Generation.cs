@@ -6,9 +6,12 @@ namespace AnimateDiff.Cli;
 /// <summary>What every generating command does: load once, then generate and write one animation after the other.</summary>
 internal static class Generation
 {
-    public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string output, CancellationToken cancellationToken, Recipe? expected = null)
+    private const int LongestName = 60;
+
+    /// <summary>Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt.</summary>
+    public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null)
     {
-        VideoWriter.Check(output);                                          // before minutes of work, not after
+        VideoWriter.Check(output ?? NameOf(requests[0].Prompts[0]));        // before minutes of work, not after
         foreach (var request in requests)
             request.Validate();
         var local = await HubFiles.ResolveAsync(options, cancellationToken);
@@ -24,13 +27,28 @@ internal static class Generation
             var generation = await ProgressDisplay.RunAsync<Generated>(progress => pipeline.GenerateAsync(request, progress, cancellationToken));
             foreach (var warning in generation.Warnings)
                 Console.Error.WriteLine($"warning: {warning}");
-            var path = Numbered(output, index, requests.Count);
+            var path = output is null ? NameOf(request.Prompts[0]) : Numbered(output, index, requests.Count);
             await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
             Console.WriteLine(path);
         }
     }
 
-    /// <summary>The recipe with hub names instead of the paths in this machine's cache, so that it can be made again elsewhere.</summary>
+    /// <summary>A prompt as the name of a GIF that does not exist yet: <c>a-red-ball.gif</c>, then <c>a-red-ball-2.gif</c>.</summary>
+    internal static string NameOf(string prompt)
+    {
+        var words = string.Concat(prompt.ToLowerInvariant().Select(letter => char.IsLetterOrDigit(letter) ? letter : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var name = string.Join('-', words);
+        if (name.Length > LongestName)
+            name = name[..(name.LastIndexOf('-', LongestName) is > 0 and var end ? end : LongestName)];
+        if (name.Length == 0)
+            name = "animation";
+        var path = $"{name}.gif";
+        for (var number = 2; Path.Exists(path); number++)
+            path = $"{name}-{number}.gif";
+        return path;
+    }
+
+    /// <summary>The recipe with names of the hub and of the embedded model instead of this machine's paths, so that it can be made again elsewhere.</summary>
     private static Recipe AsGiven(Recipe recipe, PipelineOptions options, GenerationRequest request) => recipe with
     {
         Base = options.Base,

@@ -2,13 +2,13 @@ using AnimateDiff.Hub;
 
 namespace AnimateDiff.Cli;
 
-/// <summary>Turns hub names among a command's arguments into paths, pulling what is not in the cache.</summary>
+/// <summary>Turns names among a command's arguments into paths: parts of the embedded model, and hub names, pulling what is not in the cache.</summary>
 internal static class HubFiles
 {
     public static async Task<PipelineOptions> ResolveAsync(PipelineOptions options, CancellationToken cancellationToken) => options with
     {
-        Base = await ResolveAsync(options.Base, cancellationToken),
-        Motion = options.Motion is null ? null : await ResolveAsync(options.Motion, cancellationToken),
+        Base = await ResolveAsync(options.Base, cancellationToken, ModelPart.Base),
+        Motion = options.Motion is null ? null : await ResolveAsync(options.Motion, cancellationToken, ModelPart.Motion),
         Vae = options.Vae is null ? null : await ResolveAsync(options.Vae, cancellationToken),
         Tokenizer = options.Tokenizer is null ? null : await ResolveAsync(options.Tokenizer, cancellationToken),
         Embeddings = await Task.WhenAll(options.Embeddings.Select(embedding => ResolveAsync(embedding, cancellationToken))),
@@ -16,12 +16,17 @@ internal static class HubFiles
 
     public static async Task<GenerationRequest> ResolveAsync(GenerationRequest request, CancellationToken cancellationToken) => request with
     {
-        Adapters = await Task.WhenAll(request.Adapters.Select(async adapter => adapter with { Path = await ResolveAsync(adapter.Path, cancellationToken) })),
+        Adapters = await Task.WhenAll(request.Adapters.Select(async adapter => adapter with
+        {
+            Path = await ResolveAsync(adapter.Path, cancellationToken, adapter.Role == AdapterRole.DomainAdapter ? ModelPart.DomainAdapter : ModelPart.Other),
+        })),
     };
 
-    /// <summary>An existing path as it is; a hub name from the cache, or pulled with progress.</summary>
-    public static async Task<string> ResolveAsync(string pathOrName, CancellationToken cancellationToken)
+    /// <summary>A part of the embedded model by its name; an existing path as it is; a hub name from the cache, or pulled with progress.</summary>
+    public static async Task<string> ResolveAsync(string pathOrName, CancellationToken cancellationToken, ModelPart part = ModelPart.Other)
     {
+        if (EmbeddedToybox.IsName(pathOrName))
+            return EmbeddedToybox.Resolve(pathOrName, part);
         if (Path.Exists(pathOrName) || !HubReference.IsHubName(pathOrName, out var reference))
             return pathOrName;                                              // what does not exist is for the loader to say
         using var client = new HubClient();

@@ -28,8 +28,10 @@ public sealed class ExitCodeTests : IDisposable
     public static TheoryData<string, int, string> Refusals => new()
     {
         { "", 2, "Required command" },
-        { "generate", 2, "--out" },
-        { "generate x --out a.gif", 2, "--base" },
+        { "generate", 2, "Required argument" },
+        { "generate x --out a.gif --motion {motion-v3.ckpt}", 2, "--base" },
+        { "generate x --out a.gif --base toybox:disco", 2, "toybox:neon" },
+        { "inspect toybox:disco", 2, "toybox:zoom-out" },
         { "generate x --out a.gif --base b --steps many", 2, "--steps" },
         { "generate x --out a.xyz --base b", 2, "a.xyz" },
         { "generate x --out a.gif --base b --dtype fp16", 2, "bf16" },
