@@ -29,6 +29,13 @@ internal static class TrainCommand
                 Output = parsed.GetValue(output),
                 Resume = parsed.GetValue(resume),
                 Threads = parsed.GetValue(threads) is not <= 0 ? parsed.GetValue(threads) : throw new RequestException($"--threads {parsed.GetValue(threads)}: expected 1 or more."),
+                Locate = (key, name, cancellation) => HubFiles.ResolveAsync(name, cancellation, key switch
+                {
+                    "base" => ModelPart.Base,
+                    "motion" => ModelPart.Motion,
+                    "domain_adapter" => ModelPart.DomainAdapter,
+                    _ => ModelPart.Other,
+                }),
             }, cancellationToken);
         });
         return HelpWithExamples.WithExamples(command, """

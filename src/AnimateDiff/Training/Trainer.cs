@@ -15,6 +15,12 @@ public sealed record TrainingRequest(string Recipe)
 
     /// <summary>CPU threads; all cores when null.</summary>
     public int? Threads { get; init; }
+
+    /// <summary>
+    /// Turns a name in the recipe into a path, such as one on a hub that has to be pulled: given the recipe's key (<c>base</c>, <c>vae</c>, <c>tokenizer</c>, <c>motion</c> or
+    /// <c>domain_adapter</c>) and the name. Null: names are paths.
+    /// </summary>
+    public Func<string, string, CancellationToken, Task<string>>? Locate { get; init; }
 }
 
 /// <summary>What a training made.</summary>
@@ -43,7 +49,7 @@ public static class Trainer
         if (request.Resume is not null && !File.Exists(path))
             throw new FileException(path, $"{request.Resume} is no run that can be gone on with: it has no {RecipeName}; name the folder that the run wrote to.");
         var text = RecipeText.Load(path, request.Overrides);
-        var recipe = TrainingRecipe.Read(text);
+        var recipe = await LocateAsync(TrainingRecipe.Read(text), request.Locate, cancellationToken);
         var folder = request.Resume ?? request.Output ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(request.Recipe));
         if (request.Resume is null && Directory.Exists(Path.Combine(folder, "checkpoints")))
             throw new RequestException($"{folder} holds a run already: go on with it by --resume {folder}, name another folder with --out, or remove it.");
@@ -55,5 +61,19 @@ public static class Trainer
             using var run = TrainingRun.Open(recipe, text, folder, request.Resume is not null, progress, cancellationToken);
             return run.Train(cancellationToken);
         }, CancellationToken.None);
+    }
+
+    private static async Task<TrainingRecipe> LocateAsync(TrainingRecipe recipe, Func<string, string, CancellationToken, Task<string>>? locate, CancellationToken cancellationToken)
+    {
+        async Task<string?> Path(string key, string? name) => name is null || locate is null ? name : await locate(key, name, cancellationToken);
+        var adapter = recipe.DomainAdapter is { } text ? Adapter.Parse(AdapterRole.DomainAdapter, text) : null;
+        return recipe with
+        {
+            Base = (await Path("base", recipe.Base))!,
+            Vae = await Path("vae", recipe.Vae),
+            Tokenizer = await Path("tokenizer", recipe.Tokenizer),
+            Motion = await Path("motion", recipe.Motion),
+            DomainAdapter = adapter is null ? null : FormattableString.Invariant($"{await Path("domain_adapter", adapter.Path)}:{adapter.Scale}"),
+        };
     }
 }
