@@ -1,0 +1,51 @@
+namespace AnimateDiff.Toybox.Study;
+
+/// <summary>A share or mean with the 95 % interval that it lies in.</summary>
+/// <param name="Count">n.</param>
+/// <param name="Value">The share or mean; NaN where n is 0.</param>
+/// <param name="Low">Lower end.</param>
+/// <param name="High">Upper end.</param>
+internal readonly record struct Interval(int Count, double Value, double Low, double High)
+{
+    private const double Quantile = 1.959964;                                                                           // of the normal distribution, 97.5 %
+    private const int Resamples = 2000;
+
+    /// <summary>A share, with Wilson's interval (E. B. Wilson, "Probable inference", 1927).</summary>
+    public static Interval OfShare(int hits, int count)
+    {
+        if (count == 0)
+            return new(0, double.NaN, double.NaN, double.NaN);
+        var (share, square) = (hits / (double)count, Quantile * Quantile / count);
+        var centre = (share + square / 2) / (1 + square);
+        var half = Quantile / (1 + square) * Math.Sqrt(share * (1 - share) / count + square / (4 * count));
+        return new(count, share, Math.Max(0, Math.Min(share, centre - half)), Math.Min(1, Math.Max(share, centre + half)));
+    }
+
+    /// <summary>Share of the values for which something is true.</summary>
+    public static Interval OfShare<T>(IReadOnlyCollection<T> values, Func<T, bool> hit) => OfShare(values.Count(hit), values.Count);
+
+    /// <summary>A mean, with the percentile bootstrap's interval (B. Efron, "Bootstrap methods", 1979): always the same draws.</summary>
+    public static Interval OfMean(IReadOnlyList<double> values)
+    {
+        if (values.Count == 0)
+            return new(0, double.NaN, double.NaN, double.NaN);
+        var means = new double[Resamples];
+        for (var sample = 0; sample < Resamples; sample++)
+        {
+            var random = new ToyRandom(95, sample);
+            for (var draw = 0; draw < values.Count; draw++)
+                means[sample] += values[(int)(random.Uniform(draw) * values.Count)] / values.Count;
+        }
+        Array.Sort(means);
+        return new(values.Count, values.Average(), means[(int)(0.025 * Resamples)], means[(int)(0.975 * Resamples) - 1]);
+    }
+
+    /// <summary>Mean of a number of each row.</summary>
+    public static Interval OfMean<T>(IEnumerable<T> values, Func<T, double> number) => OfMean([.. values.Select(number)]);
+
+    /// <summary>As <c>0.93 (0.90–0.96)</c>.</summary>
+    public string Text(int digits) => Count == 0 ? "–" : FormattableString.Invariant($"{Value.ToString($"F{digits}")} ({Low.ToString($"F{digits}")} to {High.ToString($"F{digits}")})");
+
+    /// <summary>As <c>93.0 % (90.1 to 95.8)</c>.</summary>
+    public string Percent => Count == 0 ? "–" : FormattableString.Invariant($"{100 * Value:F1} % ({100 * Low:F1} to {100 * High:F1})");
+}

@@ -1,0 +1,139 @@
+using AnimateDiff.Video;
+
+namespace AnimateDiff.Toybox.Study;
+
+/// <summary>Measures systems, as far as they were not measured before, and keeps pictures of their first clips.</summary>
+internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? progress, CancellationToken cancellationToken) : IAsyncDisposable
+{
+    private const int Frames = ToyRenderer.ClipFrames;
+    private const int ShownClips = 3, ShownStills = 5;
+
+    private readonly StudyRows _rows = new(Path.Combine(options.Output, StudyPage.Folder, "measurements.jsonl"));
+    private ((string? Base, string? Motion) Of, AnimateDiffPipeline Pipeline)? _loaded;
+
+    public StudyOptions Options => options;
+
+    public StudySystems Systems { get; } = new(options.Models, options.Runs);
+
+    /// <summary>Path of a picture of the page.</summary>
+    public string Picture(string name) => Path.Combine(options.Output, StudyPage.Folder, name);
+
+    /// <summary>The rows of a system, measured now where they are not there; empty where that is not possible.</summary>
+    /// <param name="part">The section that asks.</param>
+    /// <param name="system">The system.</param>
+    /// <param name="set">The scenes.</param>
+    public async Task<IReadOnlyList<StudyRow>> MeasureAsync(char part, StudySystem system, SampleSet set)
+    {
+        var settings = system.Rendered is null ? options.Settings : "";
+        var files = options.Parts.Contains(part) && system.Missing is null ? await system.FingerprintAsync() : null;
+        bool Valid(StudyRow row) => row.Settings == settings && row.World == options.Seed && (files is null || row.Files == files);
+        if (files is null)
+            return [.. _rows.Of(system, set).Values.Where(Valid).OrderBy(row => row.Index)];                            // what was measured where the files were
+        _rows.Keep(system, set, Valid);
+        var count = options.CountOf(set);
+        for (var first = 0; first < count; first += StudyOptions.Batch)
+        {
+            progress?.Report(new($"{system.Title}, {set}", first, count));
+            var known = _rows.Of(system, set);
+            int[] batch = [.. Enumerable.Range(first, StudyOptions.Batch)];
+            var picture = first == 0 && !File.Exists(PictureOf(system, set));
+            if (picture || !batch.All(known.ContainsKey))
+                await MeasureAsync(system, files, settings, set, batch, picture);
+        }
+        progress?.Report(new($"{system.Title}, {set}", count, count));
+        return [.. _rows.Of(system, set).Values.Where(row => row.Index < count).OrderBy(row => row.Index)];
+    }
+
+    /// <summary>The picture of a system's first clips as HTML, or a dash.</summary>
+    public string Show(StudySystem system, SampleSet set)
+    {
+        var path = PictureOf(system, set);
+        return File.Exists(path) ? $"<img src=\"{StudyPage.Folder}/{Path.GetFileName(path)}\" alt=\"{system.Title}\" width=\"{(set == SampleSet.Any ? 420 : 300)}\">" : "–";
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _loaded?.Pipeline.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private string PictureOf(StudySystem system, SampleSet set) => Picture($"{set}-{system.Name}.{(set == SampleSet.Any ? "png" : "gif")}".ToLowerInvariant());
+
+    private async Task MeasureAsync(StudySystem system, string files, string settings, SampleSet set, int[] batch, bool picture)
+    {
+        var scenes = batch.Select(index => set.Scene(options.Seed, index)).ToArray();
+        var seed = options.Seed * 100_000 + (ulong)batch[0];
+        var clips = system.Rendered is { } how ? [.. scenes.Select(scene => ToyRenderer.Clip(scene, how.Look, how.Marked))] : await GenerateAsync(system, [.. scenes.Select(scene => scene.Caption)], seed);
+        var rows = new StudyRow[batch.Length];
+        Parallel.For(0, batch.Length, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = options.Threads ?? -1 }, i =>
+            rows[i] = StudyRow.Of(system, files, settings, set, batch[i], options.Seed, seed, scenes[i], clips[i]));
+        if (batch[0] == 0)
+            await WritePictureAsync(system, set, clips);
+        var known = _rows.Of(system, set);
+        _rows.Add([.. rows.Where(row => !known.ContainsKey(row.Index))]);
+    }
+
+    private async Task<VideoFrames[]> GenerateAsync(StudySystem system, string[] prompts, ulong seed)
+    {
+        var pipeline = await LoadAsync(system);
+        var request = new GenerationRequest(prompts)
+        {
+            Steps = options.Steps,
+            GuidanceScale = options.Guidance,
+            Seed = seed,
+            Adapters = [.. system.Adapters.Select(adapter => new Adapter(adapter.Role, adapter.File.Path, adapter.Scale))],
+        };
+        if (system.Motion is not null)
+            return [.. (await pipeline.GenerateAsync(request with { Frames = Frames }, cancellationToken: cancellationToken)).Videos];
+        var clips = new VideoFrames[prompts.Length];
+        for (var i = 0; i < clips.Length; i++)                                                                          // as many pictures as a clip has, of one draw of noise
+        {
+            var pictures = await pipeline.GenerateAsync(request with { Prompts = [.. Enumerable.Repeat(prompts[i], Frames)], Seed = seed + (ulong)i }, cancellationToken: cancellationToken);
+            clips[i] = Join(pictures.Videos);
+        }
+        return clips;
+    }
+
+    private async Task<AnimateDiffPipeline> LoadAsync(StudySystem system)
+    {
+        var of = (system.Base?.Path, system.Motion?.Path);
+        if (_loaded is { } loaded && loaded.Of == of)
+            return loaded.Pipeline;
+        _loaded?.Pipeline.Dispose();
+        _loaded = null;
+        var pipeline = await AnimateDiffPipeline.LoadAsync(
+            new PipelineOptions { Base = of.Item1!, Motion = of.Item2, Device = options.Device, Threads = options.Threads }, cancellationToken: cancellationToken);
+        _loaded = (of, pipeline);
+        return pipeline;
+    }
+
+    /// <summary>A few clips beside each other, or for scenes of all kinds their middle frames.</summary>
+    private Task WritePictureAsync(StudySystem system, SampleSet set, IReadOnlyList<VideoFrames> clips)
+    {
+        var path = PictureOf(system, set);
+        if (set == SampleSet.Any)
+        {
+            ContactSheet.Write(path, Join([.. clips.Take(ShownStills).Select(clip => new VideoFrames(1, clip.Height, clip.Width, clip.Frame(clip.Frames / 2).ToArray()))]), ShownStills);
+            return Task.CompletedTask;
+        }
+        return VideoWriter.WriteAsync(path, Beside([.. clips.Take(ShownClips)]), ToyboxWriter.Fps, "{}", cancellationToken: cancellationToken);
+    }
+
+    /// <summary>One clip of the frames of several.</summary>
+    private static VideoFrames Join(IReadOnlyList<VideoFrames> clips) =>
+        new(clips.Sum(clip => clip.Frames), clips[0].Height, clips[0].Width, [.. clips.SelectMany(clip => clip.Pixels.ToArray())]);
+
+    /// <summary>One clip that shows several at the same time.</summary>
+    private static VideoFrames Beside(IReadOnlyList<VideoFrames> clips)
+    {
+        const int gap = 2;
+        var (width, height, frames) = (clips.Count * (clips[0].Width + gap) - gap, clips[0].Height, clips[0].Frames);
+        var pixels = new byte[frames * height * width * 3];
+        Array.Fill<byte>(pixels, 255);
+        for (var frame = 0; frame < frames; frame++)
+            for (var clip = 0; clip < clips.Count; clip++)
+                for (var y = 0; y < height; y++)
+                    clips[clip][frame].Slice(y * clips[clip].Width * 3, clips[clip].Width * 3).CopyTo(pixels.AsSpan(((frame * height + y) * width + clip * (clips[clip].Width + gap)) * 3));
+        return new VideoFrames(frames, height, width, pixels);
+    }
+}
