@@ -1,3 +1,5 @@
+using AnimateDiff.Video;
+
 namespace AnimateDiff.Training;
 
 /// <summary>What to train.</summary>
@@ -53,13 +55,20 @@ public static class Trainer
         var folder = request.Resume ?? request.Output ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(request.Recipe));
         if (request.Resume is null && Directory.Exists(Path.Combine(folder, "checkpoints")))
             throw new RequestException($"{folder} holds a run already: go on with it by --resume {folder}, name another folder with --out, or remove it.");
+        OutputFile.CheckWritable(Path.Combine(folder, RecipeName));
         if (request.Threads is { } threads)
             set_num_threads(threads);
         using var worker = new TorchWorker();
         return await worker.RunAsync(() =>
         {
-            using var run = TrainingRun.Open(recipe, text, folder, request.Resume is not null, progress, cancellationToken);
-            return run.Train(cancellationToken);
+            TrainingResult result = null!;
+            OutputFile.TranslateAsync(folder, () =>                                     // a full disk, wherever it is noticed
+            {
+                using var run = TrainingRun.Open(recipe, text, folder, request.Resume is not null, progress, cancellationToken);
+                result = run.Train(cancellationToken);
+                return Task.CompletedTask;
+            }).GetAwaiter().GetResult();
+            return result;
         }, CancellationToken.None);
     }
 

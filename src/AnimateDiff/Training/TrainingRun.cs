@@ -35,6 +35,8 @@ internal sealed class TrainingRun : IDisposable
         (_options, _folder, _recipe, _samples, _validation, _optimizer, _step, _progress) = (options, folder, recipe, samples, validation, optimizer, step, progress);
         _checkpoints = new TrainingCheckpoint(folder, options.KeepCheckpoints);
         _log = TrainingLog.Open(folder, step);
+        foreach (var line in TrainingLog.StepsOf(folder))                               // of a run that goes on: what a loss is judged by
+            Judge(line.Step, _loss.Add(line.Loss));
     }
 
     /// <summary>Loads everything, and the state of a run that goes on.</summary>
@@ -81,14 +83,20 @@ internal sealed class TrainingRun : IDisposable
     {
         if (_step == 0)
             Validate();
+        else if (_recipe is VaeRecipe vae)
+            vae.Recall(Enumerable.Range(0, (int)Math.Min(VaeRecipe.Measured, _step * _options.GradientAccumulation * _options.BatchSize)).Select(i => _samples.At(i, cancellationToken)));
         while (_step < _options.Steps)
         {
-            if (cancellationToken.IsCancellationRequested)
+            try
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                TrainStep(cancellationToken);
+            }
+            catch (OperationCanceledException)                                          // also in the middle of a step, which then was not taken
             {
                 Save();
-                cancellationToken.ThrowIfCancellationRequested();
+                throw;
             }
-            TrainStep(cancellationToken);
             if (_options.Validation is { } validation && _step % validation.Every == 0)
                 Validate();
             if (_step % _options.CheckpointEvery == 0 || _step == _options.Steps)
@@ -118,16 +126,15 @@ internal sealed class TrainingRun : IDisposable
         }
         if (!double.IsFinite(loss))
             throw Stopped(step, "the loss is not a number");
+        var smoothed = _loss.Add(loss);
+        if (step > StepsBeforeJudging && smoothed > Diverged * _lowest)
+            throw Stopped(step, $"the loss runs away: {smoothed:0.####} on average, {_lowest:0.####} at its best");
         var rate = _options.Rate.At(step);
         var norm = _optimizer.Step(rate);
         if (!double.IsFinite(norm))
             throw Stopped(step, "the gradient is not a number");
         _step = step;
-        var smoothed = _loss.Add(loss);
-        if (step > StepsBeforeJudging && smoothed > Diverged * _lowest)
-            throw Stopped(step, $"the loss runs away: {smoothed:0.####} on average, {_lowest:0.####} at its best");
-        if (step >= SmoothedOver)
-            _lowest = Math.Min(_lowest, smoothed);
+        Judge(step, smoothed);
 
         var seconds = _speed.Add(TimeProvider.System.GetElapsedTime(begun).TotalSeconds);
         var speed = _options.BatchSize * _options.GradientAccumulation / seconds;
@@ -152,6 +159,12 @@ internal sealed class TrainingRun : IDisposable
             files = files.Select(path => Path.GetRelativePath(_folder, path)),
         }, new JsonSerializerOptions { WriteIndented = true });
         OutputFile.WriteAsync(Path.Combine(_folder, "summary.json"), temporary => File.WriteAllTextAsync(temporary, json + "\n")).GetAwaiter().GetResult();
+    }
+
+    private void Judge(long step, double smoothed)
+    {
+        if (step >= SmoothedOver)
+            _lowest = Math.Min(_lowest, smoothed);
     }
 
     private AnimateDiffException Stopped(long step, string reason) => new(

@@ -78,7 +78,7 @@ public static class CheckpointInspector
         {
             Path = path,
             Format = file.Format,
-            Kind = ModelDetection.Detect(file, ModelFolder.MotionRows(ModelFolder.MotionConfig(path))),
+            Kind = ModelDetection.Detect(file, ModelFolder.MotionRows(ModelFolder.MotionConfig(path, file))),
             Files = [.. ModelFolder.FilesOf(file)],
             Metadata = file.Metadata,
             Tensors = [.. Tensors(file, "")],

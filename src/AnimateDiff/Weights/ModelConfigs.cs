@@ -108,6 +108,7 @@ internal static class ModelConfigs
         var config = Motion(new MotionConfig
         {
             BlockOutChannels = [.. shape.Widths.Select(width => (int)width)],
+            MotionLayersPerBlock = shape.LayersPerBlock,
             MotionMaxSeqLength = shape.MaxFrames,
             MotionNormNumGroups = NormGroups,
             MotionNumAttentionHeads = MotionHeads,

@@ -38,24 +38,32 @@ internal static class ModelFolder
         var path = Path.Combine(folder, name);
         if (!File.Exists(path))
             return null;
-        var text = File.ReadAllText(path);
+        return Object(path, File.ReadAllText(path), "it");
+    }
+
+    private static string Object(string path, string text, string what)
+    {
         try
         {
             using var json = JsonDocument.Parse(text);
             if (json.RootElement.ValueKind != JsonValueKind.Object)
-                throw new FileException(path, $"{path} is JSON but no object; the file is damaged, get it again.");
+                throw new FileException(path, $"{path}: {what} is JSON but no object; the file is damaged, get it again.");
         }
         catch (JsonException error)
         {
-            throw new FileException(path, $"{path} is not JSON: {error.Message} Get the file again.", error);
+            throw new FileException(path, $"{path}: {what} is not JSON: {error.Message} Get the file again.", error);
         }
         return text;
     }
 
-    /// <summary>The <c>config.json</c> beside a motion adapter's weights, or null where there is none or it is another model's.</summary>
+    /// <summary>A motion adapter's configuration: in the file's metadata, or the <c>config.json</c> beside it; null where there is none or it is another model's.</summary>
     /// <param name="path">The adapter's folder or its weight file.</param>
-    public static string? MotionConfig(string path)
+    /// <param name="file">What it holds.</param>
+    /// <exception cref="FileException">It is not JSON.</exception>
+    public static string? MotionConfig(string path, StateDict file)
     {
+        if (file.Metadata.TryGetValue(BaseModelFiles.ConfigMetadata + "motion", out var kept))
+            return Object(path, kept, "the configuration in its metadata");
         var folder = Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path))!;
         return Json(folder, "config.json") is { } json && Property(json, "_class_name")?.GetString() is "MotionAdapter" ? json : null;
     }

@@ -16,7 +16,7 @@ internal static class MotionConversion
         RequireEqualTables(input);
         var weights = WithPositions(files);
         if (to == ConversionTarget.Official)
-            writer.WriteFile(OfficialMotionLayout.FromDiffusers(weights));
+            writer.WriteFile(OfficialMotionLayout.FromDiffusers(weights), new Dictionary<string, string> { [BaseModelFiles.ConfigMetadata + "motion"] = files.Config });
         else
             writer.WriteFolder(folder => writer.WriteModel(folder, "diffusion_pytorch_model.safetensors", weights, files.Config));
 

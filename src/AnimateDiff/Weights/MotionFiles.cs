@@ -22,7 +22,7 @@ public sealed class MotionFiles : IDisposable
     /// <summary>Type of its weights; the position encoding may be in another.</summary>
     public ScalarType Precision => Weights.First(entry => entry.Key.EndsWith("proj_in.weight", StringComparison.Ordinal)).Value.DType;
 
-    /// <summary>The motion adapter's <c>config.json</c>, or the same derived from the shapes.</summary>
+    /// <summary>The motion adapter's <c>config.json</c>, which files written here keep in their metadata too, or the same derived from the shapes.</summary>
     public string Config { get; }
 
     /// <summary>Every file that was opened, for recording what a result was made with.</summary>
@@ -41,7 +41,7 @@ public sealed class MotionFiles : IDisposable
         var file = ModelFolder.Open(path);
         try
         {
-            var stored = ModelFolder.MotionConfig(path);
+            var stored = ModelFolder.MotionConfig(path, file);
             var rows = ModelFolder.MotionRows(stored);
             var kind = ModelDetection.Detect(file, rows);
             ModelPairing.RequireMotion(path, kind);

@@ -6,9 +6,9 @@ namespace AnimateDiff.Weights;
 
 /// <summary>What the tensors of a motion module under diffusers' names say: its version, and what that version needs.</summary>
 internal sealed partial record MotionShape(
-    MotionVersion Version, IReadOnlyList<long> Widths, int? PositionRows, bool HasTable, bool MidBlock, int? ConvInChannels, bool IsConvolution, IReadOnlyList<string> Warnings)
+    MotionVersion Version, IReadOnlyList<long> Widths, int LayersPerBlock, int? PositionRows, bool HasTable, bool MidBlock, int? ConvInChannels, bool IsConvolution, IReadOnlyList<string> Warnings)
 {
-    private const int PositionsV1 = 24, PositionsSince = 32, PositionsLcm = 64;
+    private const int OfficialLayers = 2, PositionsV1 = 24, PositionsSince = 32, PositionsLcm = 64;
 
     /// <summary>Frames a module can be run with: its own table's rows, or what its version was trained with.</summary>
     public int MaxFrames => PositionRows ?? Version switch { MotionVersion.V1 => PositionsV1, MotionVersion.AnimateLcm => PositionsLcm, _ => PositionsSince };
@@ -53,7 +53,7 @@ internal sealed partial record MotionShape(
             if (rows is null)
                 warnings.Add($"no pos_encoder.pe and no middle block: v1 or v3 trained with today's official code; taken for v3 with {PositionsSince} frames unless the version is given.");
         }
-        return new MotionShape(version, BlockWidths(motion, blocks), rows, table is not null, midBlock, convIn, convolution, warnings);
+        return new MotionShape(version, BlockWidths(motion, blocks), NameParts.Count(motion.Keys, "down_blocks.0.motion_modules.") is > 0 and var layers ? layers : OfficialLayers, rows, table is not null, midBlock, convIn, convolution, warnings);
     }
 
     /// <summary>Short name for messages.</summary>

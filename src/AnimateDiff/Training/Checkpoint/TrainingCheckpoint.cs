@@ -14,7 +14,7 @@ internal sealed class TrainingCheckpoint(string folder, int keep)
 {
     private readonly string _folder = Path.Combine(folder, "checkpoints");
 
-    /// <summary>Writes the state after a step and removes the oldest beyond the number kept.</summary>
+    /// <summary>Writes the state after a step and removes the oldest beyond the number kept, later ones, which were damaged or the run would not be here, and what a killed run left of one.</summary>
     /// <returns>The file.</returns>
     public string Save(AdamW optimizer, long step)
     {
@@ -25,6 +25,8 @@ internal sealed class TrainingCheckpoint(string folder, int keep)
             ["step"] = step.ToString(CultureInfo.InvariantCulture),
             ["optimizer_steps"] = optimizer.Steps.ToString(CultureInfo.InvariantCulture),
         });
+        foreach (var old in (string[])[.. All().Where(entry => entry.Step > step).Select(entry => entry.Path), .. Directory.EnumerateFiles(_folder, "step-*.partial")])
+            File.Delete(old);
         foreach (var (_, old) in All().SkipLast(keep))
             File.Delete(old);
         return path;

@@ -81,6 +81,9 @@ internal sealed class TrainingLog : IDisposable
         Writing(_folder, () => _events.Picture(name, encoded, (int)info.Width, (int)info.Height, step));
     }
 
+    /// <summary>The steps that a run's folder tells of, in order.</summary>
+    public static IEnumerable<MetricsLine> StepsOf(string folder) => MetricsFile.Read(Path.Combine(folder, Metrics)).Where(line => line.Validation is null);
+
     /// <summary>Draws <c>loss.png</c> anew from <c>metrics.jsonl</c>.</summary>
     public void Plot() => LossPlot.Write(Path.Combine(_folder, Curves), MetricsFile.Read(Path.Combine(_folder, Metrics)));
 

@@ -105,8 +105,8 @@ internal sealed class TrainingModels : IDisposable
     {
         if (!recipe.FromScratch)
         {
-            using var files = VaeFiles.Open(recipe.Vae ?? recipe.Base);
-            var vae = new AutoencoderKL(VaeConfig.Parse(files.Config, recipe.Vae ?? recipe.Base), META);
+            using var files = VaeFiles.Open(VaePath(recipe));
+            var vae = new AutoencoderKL(VaeConfig.Parse(files.Config, VaePath(recipe)), META);
             ModuleWeights.Load(vae, files.Weights, "VAE", device: new Device(recipe.Device));
             return vae;
         }
@@ -119,6 +119,9 @@ internal sealed class TrainingModels : IDisposable
 
     private static string Fingerprint(TrainingRecipe recipe, IEnumerable<string> files) =>
         $"{string.Join(' ', files.Select(path => FileFingerprints.OfAsync(path).GetAwaiter().GetResult()))} {recipe.Precision}";
+
+    /// <summary>Where the VAE of its own stage is: given, or the base model's.</summary>
+    public static string VaePath(TrainingRecipe recipe) => recipe.Vae ?? (BaseModelFiles.IsFolder(recipe.Base) ? Path.Combine(recipe.Base, "vae") : recipe.Base);
 
     // The adapter stays in the frozen weights: while the motion module learns, it already holds the look of the videos (§4.1).
     private void MergeAdapter(string adapter)

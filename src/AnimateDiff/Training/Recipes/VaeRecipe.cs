@@ -13,14 +13,20 @@ namespace AnimateDiff.Training.Recipes;
 /// </summary>
 internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRecipe
 {
+    /// <summary>How many of the first samples the latents are measured on.</summary>
+    public const int Measured = 256;
+
     private const double KlWeight = 1e-6;
-    private readonly List<VideoFrames> _seen = [];                                      // some of the data, to measure the latents on
+    private readonly List<VideoFrames> _seen = [];
 
     public IEnumerable<(string Name, Parameter Parameter)> Trainable => vae.named_parameters();
 
+    /// <summary>Reads anew what a run that goes on had seen.</summary>
+    public void Recall(IEnumerable<TrainingSample> samples) => _seen.AddRange(samples.Select(sample => sample.Frames!));
+
     public Tensor Loss(IReadOnlyList<TrainingSample> batch)
     {
-        if (_seen.Count < 256)
+        if (_seen.Count < Measured)
             _seen.AddRange(batch.Select(sample => sample.Frames!));
         using var scope = NewDisposeScope();
         var images = cat([.. batch.Select(Cropped)]).to(new Device(options.Device));                         // [N, 3, H, W]
@@ -55,22 +61,25 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
         var writer = new CheckpointWriter(options.Vae ?? options.Base, output, options.SaveType, overwrite: true);
         var state = vae.state_dict().ToDictionary(entry => entry.Key, entry => WeightTensor.Of(weights.GetValueOrDefault(entry.Key) ?? entry.Value));
         var config = JsonNode.Parse(options.FromScratch ? BaseConfigs.Find(options.Base, "vae") : VaeText())!.AsObject();
-        config["scaling_factor"] = Math.Round(ScalingFactor(), 5);
+        config["scaling_factor"] = Math.Round(ScalingFactor(weights), 5);
         writer.WriteFolder(partial => writer.WriteModel(partial, BaseConversion.UNetWeights, new StateDict("the training run", state), ModelConfigs.Text(config)));
         return [output];
     }
 
     private string VaeText()
     {
-        using var files = VaeFiles.Open(options.Vae ?? options.Base);
+        using var files = VaeFiles.Open(TrainingModels.VaePath(options));
         return files.Config;
     }
 
-    private double ScalingFactor()
+    // Of the weights that are written, which with an average are not those of the last step.
+    private double ScalingFactor(IReadOnlyDictionary<string, Tensor> weights)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var means = cat([.. _seen.Take(256).Select(frames => vae.Encode(frames.ToTensor()).Mean)]);
+        foreach (var (name, parameter) in vae.named_parameters())
+            parameter.copy_(weights[name]);
+        var means = cat([.. _seen.Take(Measured).Select(frames => vae.Encode(frames.ToTensor()).Mean)]);
         return 1 / means.std().item<float>();
     }
 
