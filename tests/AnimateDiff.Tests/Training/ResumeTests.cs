@@ -53,7 +53,7 @@ public sealed class ResumeTests : IDisposable
         var recipe = await TrainingRuns.RecipeAsync(_folder, "motion-module", settings);
         var whole = await TrainingRuns.RunAsync(new TrainingRequest(recipe) { Output = _folder["whole"] });
 
-        using var process = CliProcess.Start(new Dictionary<string, string>(), "train", recipe, "steps=6", "--out", _folder["killed"]);
+        using var process = CliProcess.Start(new Dictionary<string, string>(), ["train", recipe, "steps=6", "--out", _folder["killed"]]);
         while (await process.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line && !line.StartsWith("Step 2: checkpoint", StringComparison.Ordinal))
         {
         }
