@@ -41,7 +41,8 @@ public static class SafetensorsWriter
             }
             File.Move(partial, path, overwrite: true);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
+        // The last is .NET's reading of EFBIG: FAT32 ends at 4 GiB, and a shell's ulimit -f where it says.
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentOutOfRangeException { ParamName: "value" })
         {
             throw new FileException(path, $"{path} cannot be written: {error.Message}", error);
         }

@@ -16,7 +16,7 @@ public sealed class FailureTests : IDisposable
     {
         { "data.path=EMPTY", 3, ["EMPTY"] },
         { "data.path=/nowhere", 3, ["/nowhere"] },
-        { "data.path=CSV", 3, ["no name", "videoid, name, page_dir"] },
+        { "data.path=CSV data.video_folder=EMPTY", 3, ["no name", "videoid, name, page_dir"] },
         { "data.path=BROKEN", 3, ["1 of 1 entries", "dataset check"] },
         { "data.path=BROKEN cache=CACHE", 3, ["1 of 1 entries", "dataset check"] },
         { "learning_rat=1e-3", 2, ["learning_rat", "learning_rate"] },

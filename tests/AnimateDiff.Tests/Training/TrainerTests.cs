@@ -19,7 +19,7 @@ public sealed class TrainerTests : IDisposable
         string[] common = ["steps=2", "adam_epsilon=1", "checkpoint_every=1", "scale_lr=true", "learning_rate=0.1"];
         var (four, two) = (await RunAsync("domain-adapter", [.. common, "batch_size=1", "gradient_accumulation=4"]), await RunAsync("domain-adapter", [.. common, "batch_size=2", "gradient_accumulation=2"]));
         foreach (var (a, b) in TrainingRuns.Losses(four.Folder).Zip(TrainingRuns.Losses(two.Folder)))
-            Assert.Equal(a, b, 1e-6);
+            Assert.Equal(a, b, 1e-5);
         var (ours, theirs) = (four.State(2), two.State(2));
         Assert.Contains(ours, entry => entry.Key.EndsWith(".up", StringComparison.Ordinal) && entry.Key.StartsWith("weight.", StringComparison.Ordinal) && entry.Value.Max() > 1e-5);
         foreach (var (name, values) in ours)
@@ -38,6 +38,7 @@ public sealed class TrainerTests : IDisposable
         Assert.Equal(TrainingRuns.Losses(plain.Folder), TrainingRuns.Losses(watched.Folder));
         Assert.Equal(TrainingRuns.Losses(plain.Folder), TrainingRuns.Losses(averaged.Folder));
 
+        var distances = new List<double>();
         var exported = averaged.Weights("domain-adapter.safetensors");
         var states = Enumerable.Range(1, 3).Select(step => averaged.State(step)).ToArray();
         foreach (var name in states[0].Keys.Where(name => name.StartsWith("weight.", StringComparison.Ordinal) && name.EndsWith(".up", StringComparison.Ordinal)))
@@ -48,8 +49,9 @@ public sealed class TrainerTests : IDisposable
             var file = exported[ProcessorLoraLayout.Official(new LoraName(name["weight.".Length..^".up".Length], LoraPart.Up))];
             Assert.InRange(file.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-7);
             Assert.Equal(file, states[2]["average" + name["weight".Length..]]);
-            Assert.InRange(file.Zip(states[2][name], (a, b) => Math.Abs(a - b)).Max(), 1e-4, 1);
+            distances.Add(file.Zip(states[2][name], (a, b) => Math.Abs(a - b)).Max());
         }
+        Assert.InRange(distances.Count(distance => distance > 1e-4), 40, distances.Count);                  // all but queries and keys of single tokens, at the bottom
         double[] Validations(TrainingRuns.Finished run) => [.. Metrics(run, validation: true).Select(line => line.ValidationMean)];
         var (last, mean) = (Validations(watched), Validations(averaged));
         Assert.Equal(last[0], mean[0]);                                                 // before the first step both are the start
