@@ -92,7 +92,7 @@ internal sealed class TrainingModels : IDisposable
             ?? throw new RequestException($"A UNet is trained on the latents of a VAE, and {recipe.Base} has none: set vae to a trained one.");
         VaeConfigText = vaeFiles?.Config ?? files!.VaeConfig;
         VaeFingerprint = Fingerprint(recipe, vaeFiles?.Files ?? files!.Files);
-        TextFingerprint = recipe.TrainTextEncoder ? "" : Fingerprint(recipe, (files?.Files ?? [$"seed {recipe.Seed}"]).Concat(folder is null ? [] : Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)));
+        TextFingerprint = recipe.TrainTextEncoder ? "" : Fingerprint(recipe, (files?.Files ?? []).Concat(folder is null ? [] : Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)));
         Vae = Own(new AutoencoderKL(VaeConfig.Parse(VaeConfigText, recipe.Vae ?? recipe.Base), META));
         ModuleWeights.Load(Vae, vae, "VAE", recipe.Precision, new Device(recipe.Device));
 
@@ -118,7 +118,7 @@ internal sealed class TrainingModels : IDisposable
     }
 
     private static string Fingerprint(TrainingRecipe recipe, IEnumerable<string> files) =>
-        $"{string.Join(' ', files.Select(path => FileFingerprints.OfAsync(path).GetAwaiter().GetResult()))} {recipe.Precision}";
+        $"{string.Join(' ', files.Select(path => FileFingerprints.OfAsync(path).GetAwaiter().GetResult()))} {recipe.Precision} {(recipe.FromScratch ? recipe.Seed : "")}";
 
     /// <summary>Where the VAE of its own stage is: given, or the base model's.</summary>
     public static string VaePath(TrainingRecipe recipe) => recipe.Vae ?? (BaseModelFiles.IsFolder(recipe.Base) ? Path.Combine(recipe.Base, "vae") : recipe.Base);
