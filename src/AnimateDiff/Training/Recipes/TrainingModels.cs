@@ -91,8 +91,8 @@ internal sealed class TrainingModels : IDisposable
         var vae = vaeFiles?.Weights ?? files?.Vae
             ?? throw new RequestException($"A UNet is trained on the latents of a VAE, and {recipe.Base} has none: set vae to a trained one.");
         VaeConfigText = vaeFiles?.Config ?? files!.VaeConfig;
-        VaeFingerprint = Fingerprint(recipe, vaeFiles?.Files ?? files!.Files);
-        TextFingerprint = recipe.TrainTextEncoder ? "" : Fingerprint(recipe, (files?.Files ?? []).Concat(folder is null ? [] : Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)));
+        VaeFingerprint = Fingerprint(recipe, ModelFolder.FilesOf(vae));
+        TextFingerprint = recipe.TrainTextEncoder ? "" : Fingerprint(recipe, (files is null ? [] : ModelFolder.FilesOf(files.TextEncoder)).Concat(folder is null ? [] : Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal)));
         Vae = Own(new AutoencoderKL(VaeConfig.Parse(VaeConfigText, recipe.Vae ?? recipe.Base), META));
         ModuleWeights.Load(Vae, vae, "VAE", recipe.Precision, new Device(recipe.Device));
 
