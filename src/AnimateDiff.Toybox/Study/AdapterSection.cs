@@ -26,7 +26,7 @@ internal static class AdapterSection
         }
         return new('a', "Domain adapter",
             "The domain adapter learns what is special to the video data set, such as its watermark, so that the motion module does not; without the adapter (α = 0) it is gone.",
-            Verdict(steps[0], steps[^1], plain),
+            Judge(steps[0], steps[^1], plain),
             $"""
             All clips of the training set carry a mark in the corner; the image model's pictures do not. Measured is the strength of the mark in the lower right corner:
             1 as in the training clips, 0 none. The module "trained without the adapter" saw the same clips in an image model that did not know the mark.
@@ -38,23 +38,23 @@ internal static class AdapterSection
 
     private static Interval Mark(Measured measured) => Interval.OfMean(measured.Rows, row => row.Mark);
 
-    private static string Verdict(Measured without, Measured with, Measured plain)
+    private static Verdict Judge(Measured without, Measured with, Measured plain)
     {
         if (without.Rows.Count == 0 || with.Rows.Count == 0)
-            return StudyPage.Unjudged(without, with);
+            return Verdict.None(without, with);
         var (off, on) = (Mark(without), Mark(with));
         var rest = plain.Rows.Count == 0 ? "" : Mark(plain).Low > off.High
             ? $" Without an adapter in training the mark would be stronger: {Mark(plain).Text(3)}."
             : $" A module trained without the adapter has no stronger mark, though: {Mark(plain).Text(3)}.";
-        return FormattableString.Invariant(
-            $"{StudyPage.Held(on.Low > 0 && off.High < Least * on.Value)}: {off.Text(3)} of the mark is left at α = 0, {on.Text(3)} is there at α = 1 (held where the whole interval at α = 0 is below a quarter of the mean at α = 1).{rest}");
+        return new(on.Low > 0 && off.High < Least * on.Value,
+            $"{off.Text(3)} of the mark is left at α = 0, {on.Text(3)} is there at α = 1 (held where the whole interval at α = 0 is below a quarter of the mean at α = 1).{rest}");
     }
 
     private static void Plot(string path, IReadOnlyList<Measured> steps, IReadOnlyList<Measured> levels)
     {
         var marks = steps.Select(Mark).ToArray();
         PlotSeries Curve(string name, Func<Interval, double> value) => new(name, [.. marks.Select((mark, i) => (Strengths[i], value(mark)))]) { Ink = Ink.Of(0) };
-        LinePlot.Write(path, "Strength of the mark in generated clips", "strength α of the domain adapter", "strength of the mark",
+        LinePlot.Write(path, "Strength of the mark in generated clips", "strength of the domain adapter", "strength of the mark",
         [
             Curve("95 % low", mark => mark.Low) with { Faint = true },
             Curve("95 % high", mark => mark.High) with { Faint = true },

@@ -1,9 +1,12 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using AnimateDiff.Plots;
+using AnimateDiff.Toybox.Measure;
 
 namespace AnimateDiff.Toybox.Study;
 
 /// <summary>d. MotionLoRA: movements of the camera from few clips, and two at once.</summary>
-internal static class CameraSection
+internal static partial class CameraSection
 {
     /// <summary>What a MotionLoRA should do: signs of the flow outwards and of the content's way to the right; 0 where nothing is asked.</summary>
     private sealed record Asked(int Zoom, int Pan);
@@ -33,7 +36,7 @@ internal static class CameraSection
         }
         return new('d', "MotionLoRA",
             "MotionLoRA teaches the motion module a movement of the camera from as few as 20 to 50 clips, hardly from 5, and several can be combined.",
-            Verdict(none, [.. measured.Skip(1).Select(entry => (entry, AskedOf(entry)))]),
+            Judge(none, [.. measured.Skip(1).Select(entry => (entry, AskedOf(entry)))]),
             $"""
             All prompts ask for shapes that stay still, so what moves is the camera. Measured are the whole picture's flow outwards per frame (zooming in is positive), and its
             way to the right within a clip (the content goes right where the camera pans left) and down. "Right sign" are the clips whose flow or way has the sign asked for
@@ -43,12 +46,30 @@ internal static class CameraSection
             [
                 .. StudyPage.Head, ("Flow outwards", entry => Radial(entry).Text(3)), ("Way to the right", entry => Way(entry).Text(2)),
                 ("Way down", entry => Interval.OfMean(entry.Rows, row => row.Down).Text(2)),
+                ("Training clips", entry => Trained(run.Options, entry)),
                 ("Right sign", entry => entry == none || none.Rows.Count == 0 ? "–" : Signs(none, entry, AskedOf(entry)).Percent),
                 ("First clips", entry => run.Show(entry.System, entry.Set)),
             ])}
             {(there.Length == 0 ? "" : $"{StudyPage.Image("zoom.png", "Flow outwards by MotionLoRA")}\n\n{StudyPage.Image("pan.png", "Way to the right by MotionLoRA")}")}
             """);
     }
+
+    /// <summary>The flow or way of the clips that a MotionLoRA was trained on, from its recipe.</summary>
+    private static string Trained(StudyOptions options, Measured measured)
+    {
+        var name = measured.System.Name;
+        string[] folders = [Path.Combine(options.Models, "training", name), Path.Combine(options.Models, "training", $"motion-lora-{name}"), Path.Combine(options.Runs ?? "", name)];
+        var recipe = folders.Select(folder => Path.Combine(folder, "recipe.yaml")).FirstOrDefault(File.Exists);
+        if (recipe is null || SpeedLine().Match(File.ReadAllText(recipe)) is not { Success: true } line)
+            return "–";
+        var speed = double.Parse(line.Groups[1].Value, CultureInfo.InvariantCulture);
+        return name.StartsWith("zoom", StringComparison.Ordinal)
+            ? FormattableString.Invariant($"flow {(name.StartsWith("zoom-in", StringComparison.Ordinal) ? 1 : -1) * new CameraFlow(0, 0, Math.Log(speed), 0).RadialFlow(ToyRenderer.ClipFrames):F3}")
+            : FormattableString.Invariant($"way {speed * ToyScene.Side:F2}");
+    }
+
+    [GeneratedRegex(@"camera_speed: *([0-9.]+)")]
+    private static partial Regex SpeedLine();
 
     private static Interval Radial(Measured measured) => Interval.OfMean(measured.Rows, row => row.Radial);
 
@@ -69,15 +90,15 @@ internal static class CameraSection
         return Sure(asked.Zoom, row => row.Radial) && Sure(asked.Pan, row => row.Right);
     }
 
-    private static string Verdict(Measured none, IReadOnlyList<(Measured Entry, Asked Asked)> loras)
+    private static Verdict Judge(Measured none, IReadOnlyList<(Measured Entry, Asked Asked)> loras)
     {
         var judged = loras.Where(lora => lora.Entry.Rows.Count > 0).ToArray();
         if (none.Rows.Count == 0 || judged.Length == 0)
-            return StudyPage.Unjudged([none, .. loras.Select(lora => lora.Entry)]);
+            return Verdict.None([none, .. loras.Select(lora => lora.Entry)]);
         bool Counts(Measured entry) => entry.System.Name != "zoom-in-5";                                                 // of 5 clips the paper expects little
         var held = judged.Where(lora => Counts(lora.Entry)).All(lora => Moves(none, lora.Entry, lora.Asked));
         var signs = judged.Select(lora => $"{lora.Entry.System.Title}: sign {(Moves(none, lora.Entry, lora.Asked) ? "right" : "**wrong or none**")}");
         var missing = loras.Count == judged.Length ? "" : $" Not measured: {string.Join(", ", loras.Except(judged).Select(lora => lora.Entry.System.Title))}.";
-        return $"{StudyPage.Held(held)}: {string.Join("; ", signs)} (held where the interval of the mean change against no MotionLoRA is on the side asked for, for every one but that of 5 clips).{missing}";
+        return new(held, $"{string.Join("; ", signs)} (held where the interval of the mean change against no MotionLoRA is on the side asked for, for every one but that of 5 clips).{missing}");
     }
 }

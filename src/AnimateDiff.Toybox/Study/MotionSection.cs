@@ -21,7 +21,7 @@ internal static class MotionSection
         }
         return new('b', "Transformer against convolution over time",
             "A motion module of convolutions over time makes frames alike instead of moving them; attention over time (the transformer) learns the movement.",
-            Verdict(measured[1], measured[2]),
+            Judge(measured[1], measured[2]),
             $"""
             Prompts ask in turn for left, right, up and down, over shapes, colours, places and seeds. Measured are the mean change from frame to frame, and whether the
             shape's tracked way is the one asked for. Rendered clips are the ceiling. The image model without a motion module is the floor: its "clip" is
@@ -57,11 +57,12 @@ internal static class MotionSection
 
     private static string Lower(ToyMovement movement) => movement.ToString().ToLowerInvariant();
 
-    private static string Verdict(Measured transformer, Measured convolution)
+    private static Verdict Judge(Measured transformer, Measured convolution)
     {
         if (transformer.Rows.Count == 0 || convolution.Rows.Count == 0)
-            return StudyPage.Unjudged(transformer, convolution);
+            return Verdict.None(transformer, convolution);
         var (moves, stands) = (Energy(transformer), Energy(convolution));
-        return $"{StudyPage.Held(stands.High < Least * moves.Low && Right(convolution).High < Right(transformer).Low)}: from frame to frame the convolution changes {Scaled(stands).Text(2)} %, the transformer {Scaled(moves).Text(2)} %, and they move as asked in {Right(convolution).Percent} and {Right(transformer).Percent} (held where the convolution changes less than half as much and moves as asked more rarely, by the ends of the intervals).";
+        return new(stands.High < Least * moves.Low && Right(convolution).High < Right(transformer).Low,
+            $"From frame to frame the convolution changes {Scaled(stands).Text(2)} %, the transformer {Scaled(moves).Text(2)} %, and they move as asked in {Right(convolution).Percent} and {Right(transformer).Percent} (held where the convolution changes less than half as much and moves as asked more rarely, by the ends of the intervals).");
     }
 }

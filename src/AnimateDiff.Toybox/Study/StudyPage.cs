@@ -7,9 +7,22 @@ namespace AnimateDiff.Toybox.Study;
 /// <param name="Letter">Its letter in <see cref="StudyOptions.AllParts"/>.</param>
 /// <param name="Title">Its heading.</param>
 /// <param name="Claim">What the paper says, in a sentence.</param>
-/// <param name="Verdict">What the numbers say to that, by a criterion that it names.</param>
+/// <param name="Verdict">What the numbers say to that.</param>
 /// <param name="Body">What was measured, tables and pictures, in Markdown.</param>
-internal sealed record StudySection(char Letter, string Title, string Claim, string Verdict, string Body);
+internal sealed record StudySection(char Letter, string Title, string Claim, Verdict Verdict, string Body);
+
+/// <summary>What the numbers say to a claim.</summary>
+/// <param name="Held">Null where too little was measured.</param>
+/// <param name="Reason">The numbers, and the criterion they are judged by.</param>
+internal sealed record Verdict(bool? Held, string Reason)
+{
+    /// <summary>The verdict where systems that it needs have no rows.</summary>
+    public static Verdict None(params IEnumerable<Measured> needed) =>
+        new(null, $"{string.Join(", ", needed.Where(entry => entry.Rows.Count == 0).Select(entry => entry.System.Title))}: not measured.");
+
+    /// <summary>In a word or two.</summary>
+    public string Word => Held switch { true => "held", false => "not held", null => "not judged" };
+}
 
 /// <summary>A system and what was measured of it.</summary>
 /// <param name="System">The system.</param>
@@ -32,7 +45,7 @@ internal static class StudyPage
             # Toybox study
 
             What the AnimateDiff paper (Guo et al., "AnimateDiff: Animate Your Personalized Text-to-Image Diffusion Models without Specific Tuning", ICLR 2024) claims,
-            measured on models that were trained from nothing on [Toybox](toybox.md), where every prompt says exactly what has to be seen. This page is written by
+            measured on models that were trained from nothing on [Toybox](../recipes/toybox), a world of simple shapes where every prompt says exactly what has to be seen. This page is written by
             `animatediff toybox study` from its [measurements]({Folder}/measurements.jsonl); delete those to measure anew.
 
             Settings: {options.Settings}; {ToyRenderer.ClipFrames} frames of {ToyRenderer.Size}×{ToyRenderer.Size}; seed {options.Seed} (scenes, and the noise together
@@ -44,9 +57,9 @@ internal static class StudyPage
 
             """));
         foreach (var section in sections)
-            page.Append($"| {section.Letter} | {section.Claim} | {section.Verdict} |\n");
+            page.Append($"| {section.Letter} | {section.Claim} | **{section.Verdict.Word}** |\n");
         foreach (var section in sections)
-            page.Append($"\n## {section.Letter}. {section.Title}\n\n**The claim.** {section.Claim}\n\n{section.Body.Trim()}\n\n**Verdict.** {section.Verdict}\n");
+            page.Append($"\n## {section.Letter}. {section.Title}\n\n**The claim.** {section.Claim}\n\n{section.Body.Trim()}\n\n**Verdict: {section.Verdict.Word}.** {section.Verdict.Reason}\n");
         return OutputFile.WriteAsync(Path.Combine(options.Output, Name), temporary => File.WriteAllTextAsync(temporary, page.ToString()));
     }
 
@@ -63,7 +76,7 @@ internal static class StudyPage
                 text.Append($"| {string.Join(" | ", columns.Select(column => column.Cell(entry)))} |\n");
         }
         foreach (var entry in measured.Where(entry => entry.Rows.Count == 0))
-            text.Append($"\nnot measured: {entry.System.Title}{(entry.System.Missing is { } file ? $" (`{file.Name}` was not there)" : "")}\n");
+            text.Append($"\nnot measured: {entry.System.Title}{(entry.System.Missing is { Length: > 0 } files ? $" ({string.Join(", ", files.Select(file => $"`{file.Name}`"))} not there)" : "")}\n");
         return text.ToString();
     }
 
@@ -72,10 +85,4 @@ internal static class StudyPage
 
     /// <summary>A picture of the page's folder.</summary>
     public static string Image(string name, string alt) => $"![{alt}]({Folder}/{name})";
-
-    /// <summary>What is said where a verdict has nothing to go by.</summary>
-    public static string Unjudged(params IEnumerable<Measured> needed) =>
-        $"Not judged: {string.Join(", ", needed.Where(entry => entry.Rows.Count == 0).Select(entry => entry.System.Title))} not measured.";
-
-    public static string Held(bool held) => held ? "**Held**" : "**Not held**";
 }

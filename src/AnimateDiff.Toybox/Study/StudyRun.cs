@@ -25,7 +25,7 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
     public async Task<IReadOnlyList<StudyRow>> MeasureAsync(char part, StudySystem system, SampleSet set)
     {
         var settings = system.Rendered is null ? options.Settings : "";
-        var files = options.Parts.Contains(part) && system.Missing is null ? await system.FingerprintAsync() : null;
+        var files = options.Parts.Contains(part) && system.Missing.Length == 0 ? await system.FingerprintAsync() : null;
         bool Valid(StudyRow row) => row.Settings == settings && row.World == options.Seed && (files is null || row.Files == files);
         if (files is null)
             return [.. _rows.Of(system, set).Values.Where(Valid).OrderBy(row => row.Index)];                            // what was measured where the files were

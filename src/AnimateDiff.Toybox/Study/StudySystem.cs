@@ -26,8 +26,8 @@ internal sealed record StudySystem(string Name, string Title)
 
     public IReadOnlyList<(AdapterRole Role, StudyFile File, double Scale)> Adapters { get; init; } = [];
 
-    /// <summary>The first file that is not there, or null.</summary>
-    public StudyFile? Missing => Files.FirstOrDefault(file => !System.IO.Path.Exists(file.Path));
+    /// <summary>The files that are not there.</summary>
+    public StudyFile[] Missing => [.. Files.Where(file => !Path.Exists(file.Path))];
 
     private IEnumerable<StudyFile> Files => new[] { Base, Motion }.OfType<StudyFile>().Concat(Adapters.Select(adapter => adapter.File));
 

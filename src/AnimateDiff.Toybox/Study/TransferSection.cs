@@ -18,7 +18,7 @@ internal static class TransferSection
                 [.. there.Select(entry => new BarGroup(entry.System.Title, [100 * MotionSection.Right(entry).Value, 100 * Look(entry).Value]))]);
         return new('c', "Transfer to a personalised model",
             "A motion module trained once moves personalised image models of the same base without further training, and their style stays.",
-            Verdict(measured[0], measured[1], measured[2], measured[3]),
+            Judge(measured[0], measured[1], measured[2], measured[3]),
             $"""
             The neon model is the base model, further trained on single neon pictures; neither it nor the motion module ever saw a neon clip. Measured are the direction,
             as in section b, and a statistic of the look: dark pixels and hollow shapes, about 0 for the normal look and 0.8 for neon.
@@ -30,14 +30,14 @@ internal static class TransferSection
 
     private static Interval Look(Measured measured) => Interval.OfMean(measured.Rows, row => row.Neon);
 
-    private static string Verdict(Measured normal, Measured neon, Measured own, Measured moved)
+    private static Verdict Judge(Measured normal, Measured neon, Measured own, Measured moved)
     {
         if (own.Rows.Count == 0 || moved.Rows.Count == 0 || normal.Rows.Count == 0 || neon.Rows.Count == 0)
-            return StudyPage.Unjudged(normal, neon, own, moved);
+            return Verdict.None(normal, neon, own, moved);
         var (before, after) = (MotionSection.Right(own), MotionSection.Right(moved));
         double Kept(double look) => (look - Look(normal).Value) / (Look(neon).Value - Look(normal).Value);
         var (reached, style) = (after.Value >= NeonTarget, Kept(Look(moved).Low) > StyleTarget);
-        return FormattableString.Invariant($"{StudyPage.Held(reached && style)}: the neon model moves as asked in {after.Percent} (target {NeonTarget:P0}, {Reached(reached)}) and has {Kept(Look(moved).Value):P0} of the way from the rendered normal to the rendered neon look (more than {StyleTarget:P0} is asked for, {Reached(style)}); the base model moves as asked in {before.Percent} (target {BaseTarget:P0}, {Reached(before.Value >= BaseTarget)}).");
+        return new(reached && style, FormattableString.Invariant($"The neon model moves as asked in {after.Percent} (target {NeonTarget:P0}, {Reached(reached)}) and has {Kept(Look(moved).Value):P0} of the way from the rendered normal to the rendered neon look (more than {StyleTarget:P0} is asked for, {Reached(style)}); the base model moves as asked in {before.Percent} (target {BaseTarget:P0}, {Reached(before.Value >= BaseTarget)})."));
     }
 
     private static string Reached(bool reached) => reached ? "reached" : "**not reached**";
