@@ -7,6 +7,8 @@ namespace AnimateDiff.Cli;
 /// <summary><c>animatediff generate</c></summary>
 internal static class GenerateCommand
 {
+    private const double UsualGuidance = 7.5;
+
     public static Command Create()
     {
         var model = new ModelArguments();
@@ -16,7 +18,7 @@ internal static class GenerateCommand
         var width = new Option<int?>("--width") { Description = "Width in pixels (default: the model's, 512 for Stable Diffusion 1.5).", HelpName = "PIXELS" };
         var height = new Option<int?>("--height") { Description = "Height in pixels (default: the model's).", HelpName = "PIXELS" };
         var steps = new Option<int>("--steps") { Description = "Denoising steps.", DefaultValueFactory = _ => 25 };
-        var guidance = new Option<double>("--guidance") { Description = "Guidance scale; 1 turns guidance off.", DefaultValueFactory = _ => 7.5 };
+        var guidance = new Option<double?>("--guidance") { Description = "Guidance scale; 1 turns guidance off (default 7.5, for Toybox 4).", HelpName = "SCALE" };
         var seeds = new Option<ulong[]>("--seed") { Description = "Seed; several make several animations. Random when absent, and printed.", HelpName = "N" };
         var fps = new Option<double>("--fps") { Description = "Frames a second in the output.", DefaultValueFactory = _ => 8 };
         var scheduler = new Option<string>("--scheduler") { Description = $"Sampler: {string.Join(", ", Scheduler.All.Select(sampler => sampler.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "ddim" };
@@ -31,6 +33,7 @@ internal static class GenerateCommand
         model.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
+            var options = model.Options(parsed);
             var request = new GenerationRequest([])
             {
                 NegativePrompts = [parsed.GetValue(negative)!],
@@ -38,7 +41,7 @@ internal static class GenerateCommand
                 Width = parsed.GetValue(width),
                 Height = parsed.GetValue(height),
                 Steps = parsed.GetValue(steps),
-                GuidanceScale = parsed.GetValue(guidance),
+                GuidanceScale = parsed.GetValue(guidance) ?? (EmbeddedToybox.IsName(options.Base) ? EmbeddedToybox.Guidance : UsualGuidance),
                 Scheduler = parsed.GetValue(scheduler)!,
                 SchedulerOptions = KeyValues(parsed.GetValue(schedulerOptions) ?? []),
                 ClipSkip = parsed.GetValue(clipSkip),
@@ -47,7 +50,6 @@ internal static class GenerateCommand
                 Adapters = model.Adapters(parsed),
             };
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
-            var options = model.Options(parsed);
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
             await Generation.RunAsync(options, requests, parsed.GetValue(fps), parsed.GetValue(output), cancellationToken);

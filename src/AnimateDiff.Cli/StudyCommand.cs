@@ -11,7 +11,7 @@ internal static class StudyCommand
         var runs = new Option<string?>("--runs") { Description = "Folder of further training runs to compare with: conv1d/, motion-plain/, zoom-in-20/, zoom-in-5/.", HelpName = "DIR" };
         var samples = new Option<int>("--samples") { Description = "Clips of each system for the directions.", DefaultValueFactory = _ => 200, HelpName = "N" };
         var steps = new Option<int>("--steps") { Description = "Denoising steps.", DefaultValueFactory = _ => 20, HelpName = "N" };
-        var guidance = new Option<double>("--guidance") { Description = "Guidance scale.", DefaultValueFactory = _ => 4, HelpName = "SCALE" };
+        var guidance = new Option<double>("--guidance") { Description = "Guidance scale.", DefaultValueFactory = _ => EmbeddedToybox.Guidance, HelpName = "SCALE" };
         var seed = new Option<ulong>("--seed") { Description = "Seed of scenes and noise.", DefaultValueFactory = _ => 1, HelpName = "N" };
         var only = new Option<string>("--only") { Description = "Sections to measure, such as a,d; the others are made of what was measured before.", DefaultValueFactory = _ => string.Join(',', StudyOptions.AllParts.AsEnumerable()), HelpName = "a,b,…" };
         var output = new Option<string>("--out") { Description = "Folder of the page and its pictures.", DefaultValueFactory = _ => "docs", HelpName = "DIR" };

@@ -35,7 +35,7 @@ internal static partial class ConvergenceSection
         const string claim = "Each stage can be trained by itself: the domain adapter in the image model, the motion module on frozen image layers, MotionLoRA on a frozen motion module.";
         if (trainings.Length == 0)
             return new('e', "Convergence", claim, new(null, "No training's log is there."), "not measured: `training/*/metrics.jsonl` not there");
-        LinePlot.Write(run.Picture("losses.png"), "Training losses, smoothed, by their first value", "share of the run, %", "loss",
+        LinePlot.Write(run.Picture("losses.png"), "Smoothed losses, relative to the first tenth of each run", "share of the run, %", "loss / loss of the first tenth",
             [.. trainings.Select((training, index) => new PlotSeries(training.Name, Curve(training)) { Ink = Ink.Of(index), Thickness = index < 7 ? 2 : 1 })], logY: true);
         var falling = trainings.Where(training => training.Last.High < training.First.Low).ToArray();
         return new('e', "Convergence", claim,
@@ -84,7 +84,7 @@ internal static partial class ConvergenceSection
         return peak > 0 ? FormattableString.Invariant($"{peak / (1 << 30):F1} GiB") : "–";
     }
 
-    /// <summary>The smoothed loss over the share of the run done, as a part of its first value; runs of all lengths and losses fit one plot so.</summary>
+    /// <summary>The smoothed loss over the share of the run done, as a part of the first tenth's mean; runs of all lengths and losses fit one plot so.</summary>
     private static (double, double)[] Curve(Training training)
     {
         var average = new MovingAverage(Math.Max(10, training.Losses.Length / 30.0));
