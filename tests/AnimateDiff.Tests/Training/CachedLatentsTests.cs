@@ -35,7 +35,7 @@ public sealed class CachedLatentsTests : IDisposable
         string[] settings = ["steps=1", "batch_size=1", "data.limit=2", cache];
         await TrainingRuns.RunAsync(_folder, "domain-adapter", settings);
         var first = Directory.GetFiles(_folder["cache"]);
-        await TrainingRuns.RunAsync(_folder, "domain-adapter", [.. settings, "data.width=32"]);
+        await TrainingRuns.RunAsync(_folder, "domain-adapter", [.. settings, "data.width=40"]);
         var second = Directory.GetFiles(_folder["cache"]);
         using (var vae = VaeFiles.Open(Path.Combine(Goldens.Model("nano-sd15"), "vae")))
         {

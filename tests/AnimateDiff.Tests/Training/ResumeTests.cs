@@ -12,12 +12,12 @@ public sealed class ResumeTests : IDisposable
     private static readonly string[] Motion =
     [
         "steps=5", "batch_size=1", "gradient_accumulation=2", "ema_decay=0.9", "warmup_steps=2", "lr_schedule=cosine", "caption_dropout=0.5", "checkpoint_every=2", "data.flip=true",
-        "validation.every=3", "validation.samples=1", "validation.buckets=2", $"validation.data={{path: CLIPS, frames: 4, stride: 1, width: 64, height: 64}}",
+        "validation.every=3", "validation.samples=1", "validation.buckets=2", $"validation.data={{path: CLIPS, frames: 4, stride: 1, width: 32, height: 32}}",
     ];
 
     private static readonly string[] Camera = ["steps=4", "data.path=STILLS", "data.camera=zoom-in", "checkpoint_every=3", "domain_adapter=ADAPTER:0.8"];
     private static readonly string[] Images = ["steps=4", "train_text_encoder=true", "caption_dropout=0.5", "offset_noise=0.1", "min_snr_gamma=5", "checkpoint_every=3"];
-    private static readonly string[] Vae = ["steps=4", "crop=32", "ema_decay=0.5", "checkpoint_every=3"];
+    private static readonly string[] Vae = ["steps=4", "crop=16", "ema_decay=0.5", "checkpoint_every=3"];
 
     private readonly TempFolder _folder = new();
 

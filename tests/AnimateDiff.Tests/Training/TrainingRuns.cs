@@ -24,7 +24,7 @@ internal static class TrainingRuns
     /// <summary>A vocabulary, which the reference base model has none of.</summary>
     public static string Tokenizer => Shared["tokenizer"];
 
-    /// <summary>A recipe on the reference base: two clips of four frames a step, fp32 results.</summary>
+    /// <summary>A recipe on the reference base: two clips of four frames of 32×32 a step, fp32 results.</summary>
     /// <param name="folder">Where it is written.</param>
     /// <param name="stage">The stage.</param>
     /// <param name="settings">Other settings, as overrides are written.</param>
@@ -36,7 +36,7 @@ internal static class TrainingRuns
             stage: {{stage}}
             base: {{Goldens.Model("nano-sd15")}}
             {{(stage == "vae" ? "" : $"tokenizer: {Tokenizer}")}}
-            data: {frames: 4, stride: 1, width: 64, height: 64}
+            data: {frames: 4, stride: 1, width: 32, height: 32}
             {{(stage is "motion-lora" or "domain-adapter" ? "rank: 4" : "")}}
             batch_size: 2
             learning_rate: 1e-3

@@ -43,35 +43,48 @@ internal sealed class AdamW : IDisposable
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var gradients = _tensors.Select(tensor => (Tensor: tensor, tensor.Gradient)).Where(entry => entry.Gradient is not null).ToArray();
-        var norm = gradients.Length == 0 ? 0 : Math.Sqrt(stack([.. gradients.Select(entry => entry.Gradient!.square().sum(ScalarType.Float64))]).sum().item<double>());
+        var norm = gradients.Length == 0 ? 0 : Math.Sqrt(stack([.. gradients.Select(entry => entry.Gradient!.mul(entry.Gradient).sum(ScalarType.Float64))]).sum().item<double>());
         if (double.IsFinite(norm))
         {
             Steps++;
             var clip = _options.MaxGradNorm is { } most ? Math.Min(1, most / (norm + 1e-6)) : 1;
+            using var numbers = new Numbers(_options, Steps, learningRate, clip);
             foreach (var (tensor, gradient) in gradients)
-                Update(tensor, gradient!, learningRate, clip);
+                Update(tensor, gradient!, numbers);
         }
         foreach (var tensor in _tensors)
             tensor.Clear();
         return norm;
     }
 
-    private void Update(TrainedTensor tensor, Tensor gradient, double learningRate, double clip)
+    private static void Update(TrainedTensor tensor, Tensor gradient, Numbers numbers)
     {
         using var scope = NewDisposeScope();
-        var (beta1, beta2) = (_options.Beta1, _options.Beta2);
-        gradient.mul_(clip);
-        var master = tensor.Master.mul_(1 - learningRate * _options.WeightDecay);
-        tensor.Mean.mul_(beta1).add_(gradient, alpha: 1 - beta1);
-        tensor.Square.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-        var denominator = tensor.Square.sqrt().div_(Math.Sqrt(1 - Math.Pow(beta2, Steps))).add_(_options.Epsilon);
-        master.addcdiv_(tensor.Mean, denominator, -learningRate / (1 - Math.Pow(beta1, Steps)));
-        if (_options.EmaDecay is { } decay)                                             // warmed up, as Polyak averages of short runs need (tf.train.ExponentialMovingAverage)
-        {
-            var kept = Math.Min(decay, (1.0 + Steps) / (10.0 + Steps));
-            tensor.Average!.mul_(kept).add_(master, alpha: 1 - kept);
-        }
+        gradient.mul_(numbers.Clip);
+        var master = tensor.Master.mul_(numbers.Decay);
+        tensor.Mean.mul_(numbers.Beta1).add_(gradient, numbers.Rest1);
+        tensor.Square.mul_(numbers.Beta2).addcmul_(gradient, gradient, numbers.Rest2);
+        var denominator = tensor.Square.sqrt().div_(numbers.Correction).add_(numbers.Epsilon, numbers.One);
+        master.addcdiv_(tensor.Mean, denominator, numbers.Rate);
+        tensor.Average?.mul_(numbers.Kept).add_(master, numbers.Added);
         tensor.Publish();
+    }
+
+    /// <summary>
+    /// The numbers of a step, alive until its end: what C# makes of a double in passing can be finalised while the native code still reads it, and in the
+    /// thousands of operations of a step that does happen. (<c>square()</c> makes such a number too.)
+    /// </summary>
+    private sealed class Numbers(OptimizerOptions options, long step, double learningRate, double clip) : IDisposable
+    {
+        public readonly Scalar Clip = clip, Decay = 1 - learningRate * options.WeightDecay, Epsilon = options.Epsilon, One = 1;
+        public readonly Scalar Beta1 = options.Beta1, Rest1 = 1 - options.Beta1, Beta2 = options.Beta2, Rest2 = 1 - options.Beta2;
+        public readonly Scalar Correction = Math.Sqrt(1 - Math.Pow(options.Beta2, step)), Rate = -learningRate / (1 - Math.Pow(options.Beta1, step));
+        public readonly Scalar Kept = KeptOf(options, step), Added = 1 - KeptOf(options, step);
+
+        // warmed up, as Polyak averages of short runs need (tf.train.ExponentialMovingAverage)
+        private static double KeptOf(OptimizerOptions options, long step) => Math.Min(options.EmaDecay ?? 1, (1.0 + step) / (10.0 + step));
+
+        public void Dispose() => Array.ForEach([Clip, Decay, Epsilon, One, Beta1, Rest1, Beta2, Rest2, Correction, Rate, Kept, Added], number => number.Dispose());
     }
 
     /// <summary>The trained weights in fp32, and their moving average where there is one.</summary>

@@ -6,7 +6,7 @@ namespace AnimateDiff.Training.Recipes;
 /// <param name="UNet">The UNet's <c>config.json</c>.</param>
 /// <param name="Text">The text encoder's.</param>
 /// <param name="Scheduler">The scheduler's, or null.</param>
-/// <param name="TokenizerFolder">Folder of the tokenizer, or null.</param>
+/// <param name="TokenizerFolder">Folder of the tokenizer, which is the recipe's where it names one; or null.</param>
 internal sealed record BaseConfigs(string UNet, string Text, string? Scheduler, string? TokenizerFolder)
 {
     public static BaseConfigs Of(BaseModelFiles files) => new(files.UNetConfig, files.TextEncoderConfig, files.SchedulerConfig, files.TokenizerFolder);

@@ -66,6 +66,7 @@ internal sealed class TrainingModels : IDisposable
         Configs = files is null ? BaseConfigs.Of(recipe.Base) : BaseConfigs.Of(files);
 
         var folder = recipe.Tokenizer is { } given && Directory.Exists(Path.Combine(given, "tokenizer")) ? Path.Combine(given, "tokenizer") : recipe.Tokenizer ?? Configs.TokenizerFolder;
+        Configs = Configs with { TokenizerFolder = folder };
         Tokenizer = tokenizer ?? ClipTokenizer.Load(folder
             ?? throw new RequestException($"{recipe.Base} has no tokenizer of its own: set tokenizer to the folder of CLIP's vocab.json and merges.txt."));
 

@@ -115,6 +115,43 @@ public class AdamWTests
         Assert.Equal(0.99609375f, parameter[0].to(ScalarType.Float32).item<float>());
     }
 
+    // Scalars made in passing were finalised while native code read them: steps failed, or went astray, when another thread's garbage was collected.
+    [Fact]
+    public async Task Steps_are_the_same_while_garbage_is_collected()
+    {
+        using var stop = new CancellationTokenSource();
+        var litter = Task.Run(() =>
+        {
+            var kept = new byte[100][];
+            for (var i = 0; !stop.IsCancellationRequested; i++)
+                kept[i % kept.Length] = new byte[50_000];
+        }, TestContext.Current.CancellationToken);
+        try
+        {
+            Assert.Equal(Run(), Run());
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await litter;
+        }
+
+        static float[] Run()
+        {
+            using var scope = NewDisposeScope();
+            var many = Enumerable.Range(0, 20).Select(i => ($"{i:00}", new Parameter(ones(64), requires_grad: true))).ToArray();
+            using var optimizer = new AdamW(many, new OptimizerOptions { EmaDecay = 0.9 });
+            for (var step = 0; step < 300; step++)
+            {
+                foreach (var (_, parameter) in many)
+                    parameter.grad = ones_like(parameter);
+                optimizer.Collect();
+                optimizer.Step(1e-3);
+            }
+            return [.. optimizer.State().SelectMany(entry => entry.Tensor.data<float>().ToArray())];
+        }
+    }
+
     [Fact]
     public void A_gradient_that_is_not_a_number_changes_nothing()
     {
