@@ -34,9 +34,10 @@ public sealed class CachedLatentsTests : IDisposable
         var cache = $"cache={_folder["cache"]}";
         string[] settings = ["steps=1", "batch_size=1", "data.limit=2", cache];
         await TrainingRuns.RunAsync(_folder, "domain-adapter", settings);
-        var first = Directory.GetFiles(_folder["cache"]);
+        string[] Latents() => [.. Directory.GetFiles(_folder["cache"]).Where(file => !Path.GetFileName(file).StartsWith("text-", StringComparison.Ordinal))];
+        var first = Latents();
         await TrainingRuns.RunAsync(_folder, "domain-adapter", [.. settings, "data.width=40"]);
-        var second = Directory.GetFiles(_folder["cache"]);
+        var second = Latents();
         using (var vae = VaeFiles.Open(Path.Combine(Goldens.Model("nano-sd15"), "vae")))
         {
             _folder.Write("vae/config.json", vae.Config);
@@ -44,7 +45,7 @@ public sealed class CachedLatentsTests : IDisposable
         }
         await TrainingRuns.RunAsync(_folder, "domain-adapter", [.. settings, $"vae={_folder["vae"]}"]);
         await TrainingRuns.RunAsync(_folder, "domain-adapter", settings);
-        Assert.Equal((2, 4, 6), (first.Length, second.Length, Directory.GetFiles(_folder["cache"]).Length));
+        Assert.Equal((2, 4, 6), (first.Length, second.Length, Latents().Length));
     }
 
     [Fact]

