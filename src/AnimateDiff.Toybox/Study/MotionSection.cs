@@ -7,12 +7,13 @@ namespace AnimateDiff.Toybox.Study;
 internal static class MotionSection
 {
     private const double Least = 0.5;
+    private const int FloorClips = 5 * StudyOptions.Batch;                                                               // as dear as clips that move, and all alike
 
     public static async Task<StudySection> MakeAsync(StudyRun run)
     {
         var measured = new List<Measured>();
         foreach (var system in (StudySystem[])[StudySystems.Real, run.Systems.Motion, run.Systems.Convolution, run.Systems.Image])
-            measured.Add(new(system, SampleSet.Ways, await run.MeasureAsync('b', system, SampleSet.Ways)));
+            measured.Add(new(system, SampleSet.Ways, await run.MeasureAsync('b', system, SampleSet.Ways, system.Motion is null && system.Rendered is null ? FloorClips : int.MaxValue)));
         var there = measured.Where(entry => entry.Rows.Count > 0).ToArray();
         if (there.Length > 0)
         {

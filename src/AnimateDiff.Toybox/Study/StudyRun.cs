@@ -22,7 +22,8 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
     /// <param name="part">The section that asks.</param>
     /// <param name="system">The system.</param>
     /// <param name="set">The scenes.</param>
-    public async Task<IReadOnlyList<StudyRow>> MeasureAsync(char part, StudySystem system, SampleSet set)
+    /// <param name="most">Most clips, where fewer than the set's are enough.</param>
+    public async Task<IReadOnlyList<StudyRow>> MeasureAsync(char part, StudySystem system, SampleSet set, int most = int.MaxValue)
     {
         var settings = system.Rendered is null ? options.Settings : "";
         var files = options.Parts.Contains(part) && system.Missing.Length == 0 ? await system.FingerprintAsync() : null;
@@ -30,7 +31,7 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
         if (files is null)
             return [.. _rows.Of(system, set).Values.Where(Valid).OrderBy(row => row.Index)];                            // what was measured where the files were
         _rows.Keep(system, set, Valid);
-        var count = options.CountOf(set);
+        var count = Math.Min(options.CountOf(set), most);
         for (var first = 0; first < count; first += StudyOptions.Batch)
         {
             progress?.Report(new($"{system.Title}, {set}", first, count));
