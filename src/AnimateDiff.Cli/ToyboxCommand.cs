@@ -3,15 +3,10 @@ using AnimateDiff.Toybox;
 
 namespace AnimateDiff.Cli;
 
-/// <summary><c>animatediff toybox</c>: <c>render</c> and <c>study</c>.</summary>
+/// <summary><c>animatediff toybox</c>, which renders the data set, and <c>animatediff toybox study</c>.</summary>
 internal static class ToyboxCommand
 {
-    public static Command Create() => new("toybox", "Toybox: a small captioned world of shapes that move, on which a whole model can be trained from nothing and measured.")
-    {
-        Render(), StudyCommand.Create(),
-    };
-
-    private static Command Render()
+    public static Command Create()
     {
         var usual = new ToyboxOptions();
         var folder = new Argument<string>("dir") { Description = "A new folder for the data set." };
@@ -19,9 +14,9 @@ internal static class ToyboxCommand
         var images = Count("--images", "Single pictures.", usual.Images);
         var neon = Count("--neon", "Single pictures in the neon look, to personalise with.", usual.Neon);
         var videos = Count("--videos", "Clips of 16 frames, with a watermark as in scraped video.", usual.Videos);
-        var command = new Command("render", "Renders Toybox's data set, pictures and clips of 64×64 with captions.")
+        var command = new Command("toybox", "Renders Toybox: a small captioned world of shapes that move, pictures and clips of 64×64, on which a whole model can be trained from nothing and measured.")
         {
-            folder, seed, images, neon, videos,
+            folder, seed, images, neon, videos, StudyCommand.Create(),
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -36,8 +31,8 @@ internal static class ToyboxCommand
             return ExitCodes.Done;
         });
         return HelpWithExamples.WithExamples(command, """
-              animatediff toybox render toybox/
-              animatediff toybox render small/ --images 500 --neon 100 --videos 100 --seed 7
+              animatediff toybox toybox-data/
+              animatediff toybox small/ --images 500 --neon 100 --videos 100 --seed 7
             """);
     }
 

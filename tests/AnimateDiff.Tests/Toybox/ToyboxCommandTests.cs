@@ -8,7 +8,7 @@ public sealed class ToyboxCommandTests
     public async Task The_command_renders_what_was_asked_for_once()
     {
         using var folder = new TempFolder();
-        string[] command = ["toybox", "render", folder["set"], "--images", "3", "--neon", "2", "--videos", "1", "--seed", "5"];
+        string[] command = ["toybox", folder["set"], "--images", "3", "--neon", "2", "--videos", "1", "--seed", "5"];
 
         var (code, output, error) = await CliProcess.RunAsync(command);
         Assert.Equal((0, folder["set"]), (code, output.Trim()));
@@ -23,7 +23,7 @@ public sealed class ToyboxCommandTests
     [Fact]
     public async Task A_negative_number_is_refused()
     {
-        var (code, _, error) = await CliProcess.RunAsync("toybox", "render", "nowhere", "--images", "-1");
+        var (code, _, error) = await CliProcess.RunAsync("toybox", "nowhere", "--images", "-1");
         Assert.Equal(2, code);
         Assert.Contains("--images is -1", error);
     }
