@@ -19,7 +19,8 @@ internal sealed partial record MotionShape(
         ResnetNormAcrossFrames: Version is MotionVersion.V1 or MotionVersion.Pia or MotionVersion.HotShotXL,
         BetaSchedule: Family == ModelFamily.StableDiffusionXL ? "scaled_linear" : "linear",
         BetaEnd: Version == MotionVersion.Sdxl ? 0.020 : 0.012,
-        ConvInChannels) { Temporal = IsConvolution ? MotionConfig.Convolution : MotionConfig.Attention };
+        ConvInChannels)
+    { Temporal = IsConvolution ? MotionConfig.Convolution : MotionConfig.Attention };
 
     /// <summary>Looks at a motion module. The order of the questions matters: a module of PIA or of SDXL has a position encoding like any other.</summary>
     /// <param name="motion">The module under diffusers' names.</param>

@@ -82,8 +82,13 @@ public sealed class RecomputeTests
         var unet = new UNetMotionModel(
             new UNetConfig
             {
-                BlockOutChannels = [16, 32], DownBlockTypes = ["CrossAttnDownBlock2D", "DownBlock2D"], UpBlockTypes = ["UpBlock2D", "CrossAttnUpBlock2D"],
-                LayersPerBlock = 1, CrossAttentionDim = 16, AttentionHeadDim = 2, NormNumGroups = 4,
+                BlockOutChannels = [16, 32],
+                DownBlockTypes = ["CrossAttnDownBlock2D", "DownBlock2D"],
+                UpBlockTypes = ["UpBlock2D", "CrossAttnUpBlock2D"],
+                LayersPerBlock = 1,
+                CrossAttentionDim = 16,
+                AttentionHeadDim = 2,
+                NormNumGroups = 4,
             },
             new MotionConfig { BlockOutChannels = [16, 32], MotionLayersPerBlock = 1, MotionNumAttentionHeads = 2, MotionNormNumGroups = 4, UseMotionMidBlock = true, Temporal = temporal },
             META);

@@ -45,7 +45,8 @@ public sealed class RealVideoTests(RealVideoTests.Videos videos) : IClassFixture
             foreach (var encoder in encoders)
             {
                 var info = new ProcessStartInfo(System.IO.Path.Combine(Ffmpeg.Folder, "ffmpeg"),
-                    ["-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", "12", "-c:v", encoder, "-pix_fmt", "yuv420p", _folder[name]]) { RedirectStandardError = true };
+                    ["-v", "error", "-y", "-f", "lavfi", "-i", source, "-frames:v", "12", "-c:v", encoder, "-pix_fmt", "yuv420p", _folder[name]])
+                { RedirectStandardError = true };
                 using var process = Process.Start(info)!;
                 said = await process.StandardError.ReadToEndAsync();
                 await process.WaitForExitAsync();

@@ -16,15 +16,17 @@ public sealed class TrainerTests : IDisposable
     [Fact]
     public async Task Four_passes_of_one_are_two_of_two()
     {
-        string[] common = ["steps=2", "adam_epsilon=1", "checkpoint_every=1", "scale_lr=true", "learning_rate=0.02"];
+        string[] common = ["steps=2", "adam_epsilon=1", "checkpoint_every=1", "scale_lr=true", "learning_rate=0.002"];
         var (four, two) = (await RunAsync("domain-adapter", [.. common, "batch_size=1", "gradient_accumulation=4"]), await RunAsync("domain-adapter", [.. common, "batch_size=2", "gradient_accumulation=2"]));
         foreach (var (a, b) in TrainingRuns.Losses(four.Folder).Zip(TrainingRuns.Losses(two.Folder)))
             Assert.Equal(a, b, 1e-5);
         var (ours, theirs) = (four.State(2), two.State(2));
         Assert.Contains(ours, entry => entry.Key.EndsWith(".up", StringComparison.Ordinal) && entry.Key.StartsWith("weight.", StringComparison.Ordinal) && entry.Value.Max() > 1e-5);
-        foreach (var (name, values) in ours)
-            Assert.InRange(values.Zip(theirs[name], (a, b) => Math.Abs(a - b)).Max(), 0, 2e-5);                     // of some 1e-2: the order of the sums
-        Assert.All(Metrics(four), line => Assert.Equal(0.08, line.LearningRate, 1e-12));
+        string Kind(string name) => name[..name.IndexOf('.')];
+        var largest = ours.GroupBy(entry => Kind(entry.Key)).ToDictionary(kind => kind.Key, kind => kind.Max(entry => entry.Value.Max(Math.Abs)));
+        foreach (var (name, values) in ours)                                            // sums of fp32 in another order: weights, and moments beside the largest of them
+            Assert.InRange(values.Zip(theirs[name], (a, b) => Math.Abs(a - b)).Max(), 0, Kind(name) == "weight" ? 1e-6 : 1e-3 * largest[Kind(name)]);
+        Assert.All(Metrics(four), line => Assert.Equal(0.008, line.LearningRate, 1e-12));
     }
 
     [Fact]

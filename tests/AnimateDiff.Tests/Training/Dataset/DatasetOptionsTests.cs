@@ -14,8 +14,17 @@ public sealed class DatasetOptionsTests
         Assert.Equal(
             new DatasetOptions
             {
-                Paths = options.Paths, VideoFolder = "v", Frames = 8, Stride = 2, Width = 384, Height = 256, Limit = 7, MaxBadFraction = 0.5,
-                Camera = CameraMovement.RollCcw, CameraSpeed = 30, CameraEasing = Easing.EaseInOut,
+                Paths = options.Paths,
+                VideoFolder = "v",
+                Frames = 8,
+                Stride = 2,
+                Width = 384,
+                Height = 256,
+                Limit = 7,
+                MaxBadFraction = 0.5,
+                Camera = CameraMovement.RollCcw,
+                CameraSpeed = 30,
+                CameraEasing = Easing.EaseInOut,
             },
             options);
         var plain = Read("{path: clips, flip: true}");
