@@ -28,7 +28,9 @@ internal static partial class CliProcess
     {
         var info = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "animatediff-cli"), args)
         {
-            RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder,
         };
         foreach (var (name, value) in environment)
             info.Environment[name] = value;
