@@ -38,7 +38,9 @@ public sealed class HubFailureTests
         await hub.PullAsync(progress: new Reports(reports.Add));
         hub.AssertComplete(Weights);
         Assert.Equal(kept, reports[0].BytesDone);
-        Assert.Equal(Content.Length - kept, hub.Storage.Requests.Sum(request => request.Range!.Value.To - request.Range.Value.From + 1));
+        // A request of the cancelled pull may reach the storage only now.
+        var asked = hub.Storage.Requests.Sum(request => request.Range!.Value.To - request.Range.Value.From + 1);
+        Assert.InRange(asked, Content.Length - kept, Content.Length - kept + (hub.Options.Connections * hub.Options.ChunkBytes));
     }
 
     [Fact]
