@@ -55,11 +55,17 @@ public sealed record PipelineOptions
     {
         if (DType != ScalarType.Float32 && DType != ScalarType.BFloat16)
             throw new RequestException($"The pipeline computes in Float32 or BFloat16, not in {DType}.");
-        if (Device is not ("cpu" or "cuda") && !Device.StartsWith("cuda:"))
-            throw new RequestException($"'{Device}' is no device: expected cpu, cuda or cuda:N.");
-        if (Device != "cpu" && !cuda.is_available())
-            throw new RequestException($"The device '{Device}' is not there: build with CUDA (ANIMATEDIFF_TORCH=cuda ./animatediff …) on a machine with an NVIDIA GPU, or use --device cpu.");
+        RequireDevice(Device);
         if (Threads is < 1 or > 1024)
             throw new RequestException($"{Threads} threads: expected 1 to 1024.");
+    }
+
+    /// <summary>Refuses a device that is none or is not there.</summary>
+    internal static void RequireDevice(string device)
+    {
+        if (device is not ("cpu" or "cuda") && !device.StartsWith("cuda:"))
+            throw new RequestException($"'{device}' is no device: expected cpu, cuda or cuda:N.");
+        if (device != "cpu" && !cuda.is_available())
+            throw new RequestException($"The device '{device}' is not there: build with CUDA (ANIMATEDIFF_TORCH=cuda ./animatediff …) on a machine with an NVIDIA GPU, or use --device cpu.");
     }
 }

@@ -198,7 +198,7 @@ internal sealed class PipelineParts : IDisposable
     }
 
     /// <summary>A tokenizer's folder, also when a whole model's folder is given.</summary>
-    private static string TokenizerFolder(string folder) => Directory.Exists(Path.Combine(folder, "tokenizer")) ? Path.Combine(folder, "tokenizer") : folder;
+    internal static string TokenizerFolder(string folder) => Directory.Exists(Path.Combine(folder, "tokenizer")) ? Path.Combine(folder, "tokenizer") : folder;
 
     private static IEnumerable<string> TokenizerFiles(string? folder) =>
         folder is null ? [] : new[] { "vocab.json", "merges.txt", "tokenizer.json" }.Select(name => Path.Combine(folder, name)).Where(File.Exists);

@@ -76,17 +76,9 @@ internal sealed class YamlSection
     public string? OneOf(string key, params string[] words) => Text(key) is not { } text ? null
         : words.Contains(text) ? text : throw Wrong(Find(key)!, key, $"one of {string.Join(", ", words)}{Nearest.Hint(text, words)}");
 
-    /// <summary>A member of an enumeration, written in lower case with - or _ between words.</summary>
-    public T? Choice<T>(string key) where T : struct, Enum
-    {
-        if (Text(key) is not { } text)
-            return null;
-        var names = Enum.GetNames<T>();
-        var index = Array.FindIndex(names, name => name.Equals(text.Replace("-", "").Replace("_", ""), StringComparison.OrdinalIgnoreCase));
-        return index >= 0 ? Enum.GetValues<T>()[index] : throw Wrong(Find(key)!, key, $"one of {string.Join(", ", names.Select(Words))}");
-    }
-
-    private static string Words(string name) => string.Concat(name.Select((letter, i) => i > 0 && char.IsUpper(letter) ? $"-{char.ToLowerInvariant(letter)}" : $"{char.ToLowerInvariant(letter)}"));
+    /// <summary>A member of an enumeration, as <see cref="KebabNames"/> spells it; diffusers' spelling with _ is taken too.</summary>
+    public T? Choice<T>(string key) where T : struct, Enum => Text(key) is not { } text ? null
+        : KebabNames.Parse<T>(text.Replace('_', '-')) ?? throw Wrong(Find(key)!, key, $"one of {string.Join(", ", KebabNames.Of<T>())}{Nearest.Hint(text, KebabNames.Of<T>())}");
 
     /// <summary>Whole numbers: one, or a list.</summary>
     public IReadOnlyList<BigInteger>? Wholes(string key) => List(key, WholeOf);

@@ -60,9 +60,6 @@ public sealed record MotionConfig
         return config;
     }
 
-    /// <summary>The text of such a file.</summary>
-    internal string ToJson() => ModelConfigFile.Write(this, "MotionAdapter", BuiltOnlyAs);
-
     /// <summary>Checks that the values go together.</summary>
     /// <exception cref="RequestException">They do not; names the setting and what is allowed.</exception>
     public void Validate()

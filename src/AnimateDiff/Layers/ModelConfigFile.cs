@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 
 namespace AnimateDiff.Layers;
 
@@ -35,17 +34,6 @@ internal static class ModelConfigFile
         {
             throw new FileException(path, $"{path} is not a {what} configuration that this program understands: {error.Message}", error);
         }
-    }
-
-    /// <summary>The text of a configuration, with the keys that have one value only.</summary>
-    public static string Write<T>(T config, string className, IReadOnlyDictionary<string, string> builtOnlyAs)
-    {
-        var json = JsonSerializer.SerializeToNode(config, Options)!.AsObject();
-        json["_class_name"] = className;
-        foreach (var (key, built) in builtOnlyAs)
-            json[key] = JsonNode.Parse(built);
-        return new JsonObject(json.OrderBy(entry => entry.Key, StringComparer.Ordinal).Select(entry => KeyValuePair.Create(entry.Key, entry.Value?.DeepClone())))
-            .ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n";
     }
 
     /// <summary>Throws unless <paramref name="holds"/>, naming the setting, its value and what is allowed.</summary>

@@ -56,6 +56,7 @@ public static class Trainer
         if (request.Resume is null && Directory.Exists(Path.Combine(folder, "checkpoints")))
             throw new RequestException($"{folder} holds a run already: go on with it by --resume {folder}, name another folder with --out, or remove it.");
         OutputFile.CheckWritable(Path.Combine(folder, RecipeName));
+        PipelineOptions.RequireDevice(recipe.Device);
         if (request.Threads is { } threads)
             set_num_threads(threads);
         using var worker = new TorchWorker();

@@ -60,9 +60,9 @@ internal sealed record DatasetOptions
             Flip = data.Flag("flip") ?? defaults.Flip,
             Limit = data.Count("limit"),
             MaxBadFraction = data.Number("max_bad_fraction") ?? defaults.MaxBadFraction,
-            Camera = Choice<CameraMovement>(data, "camera"),
+            Camera = data.Choice<CameraMovement>("camera"),
             CameraSpeed = data.Number("camera_speed"),
-            CameraEasing = Choice<Easing>(data, "camera_easing") ?? defaults.CameraEasing,
+            CameraEasing = data.Choice<Easing>("camera_easing") ?? defaults.CameraEasing,
         };
         data.Close();
         options.Validate();
@@ -99,7 +99,4 @@ internal sealed record DatasetOptions
         if (!fine)
             throw new RequestException($"{found}; {expected}.");
     }
-
-    private static T? Choice<T>(YamlSection data, string key) where T : struct, Enum => data.Text(key) is not { } name ? null
-        : KebabNames.Parse<T>(name) ?? throw data.Error(key, $"“{name}” is none of {string.Join(", ", KebabNames.Of<T>())}");
 }

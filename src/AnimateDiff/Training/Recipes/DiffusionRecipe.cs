@@ -82,7 +82,7 @@ internal abstract class DiffusionRecipe : IRecipe
         var pixels = Models.Vae.Config.PixelsPerLatent;
         var frames = Models.UNet.Motion is null ? 1 : Options.Data.Frames;
         var size = (frames, Options.Data.Height / pixels, Options.Data.Width / pixels);
-        var sampler = new ValidationSampler(Models.UNet, Models.Vae, _loss, validation);
+        var sampler = new ValidationSampler(Models.UNet, Models.Vae, Options, validation);
         return [.. prompts.Select((prompt, i) =>
         {
             using var text = _captions.Encode(["", prompt]);

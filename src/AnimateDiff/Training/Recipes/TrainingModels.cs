@@ -65,7 +65,7 @@ internal sealed class TrainingModels : IDisposable
         using var vaeFiles = recipe.Vae is null ? null : VaeFiles.Open(recipe.Vae);
         Configs = files is null ? BaseConfigs.Of(recipe.Base) : BaseConfigs.Of(files);
 
-        var folder = recipe.Tokenizer is { } given && Directory.Exists(Path.Combine(given, "tokenizer")) ? Path.Combine(given, "tokenizer") : recipe.Tokenizer ?? Configs.TokenizerFolder;
+        var folder = recipe.Tokenizer is { } given ? PipelineParts.TokenizerFolder(given) : Configs.TokenizerFolder;
         Configs = Configs with { TokenizerFolder = folder };
         Tokenizer = tokenizer ?? ClipTokenizer.Load(folder
             ?? throw new RequestException($"{recipe.Base} has no tokenizer of its own: set tokenizer to the folder of CLIP's vocab.json and merges.txt."));
@@ -81,10 +81,10 @@ internal sealed class TrainingModels : IDisposable
             Fill(UNet, motionFiles.Weights, "motion module", recipe, seed: 3, UNetMotionModel.IsMotion);
         else if (motion.Config is not null)
         {
-            Initialise(UNet, recipe, seed: 3, UNetMotionModel.IsMotion);
-            UNet.ZeroInitialiseMotion();
+            UNet.InitialiseMotion(recipe.Seed + 3);
+            Move(UNet, recipe);
         }
-        MotionConfigText = motion.Config is null ? "" : motion.Config.ToJson();
+        MotionConfigText = motion.Config is null ? "" : ModelConfigs.Text(ModelConfigs.Motion(motion.Config));
         UNet.ComputesPositions = recipe.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = recipe.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = recipe.Semantics == Semantics.Official && (motionFiles?.Traits.ResnetNormAcrossFrames ?? (motion.Config is not null && recipe.MotionVersion == "v1"));
@@ -167,6 +167,11 @@ internal sealed class TrainingModels : IDisposable
     private static void Initialise(nn.Module module, TrainingRecipe recipe, ulong seed, Func<string, bool>? part)
     {
         ModuleWeights.Initialise(module, part, recipe.Seed + seed);
+        Move(module, recipe);
+    }
+
+    private static void Move(nn.Module module, TrainingRecipe recipe)
+    {
         if (recipe.Precision != ScalarType.Float32 || recipe.Device != "cpu")
             module.to(new Device(recipe.Device), recipe.Precision);
     }

@@ -1,18 +1,18 @@
+using AnimateDiff.Configs;
 using AnimateDiff.Denoising;
 using AnimateDiff.Noise;
-using AnimateDiff.Training.Loss;
 using AnimateDiff.Vae;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Training.Recipes;
 
 /// <summary>Generates clips with the weights as they are in the middle of training: DDIM with guidance, as the official training's validation.</summary>
-internal sealed class ValidationSampler(UNetMotionModel unet, AutoencoderKL vae, DiffusionLoss loss, ValidationOptions options)
+internal sealed class ValidationSampler(UNetMotionModel unet, AutoencoderKL vae, TrainingRecipe recipe, ValidationOptions options)
 {
     private readonly Scheduler _scheduler = Scheduler.Create("ddim", new Dictionary<string, string>
     {
-        ["beta_schedule"] = loss.Schedule.Betas[500] == BetaSchedule.Default.Betas[500] ? "linear" : "scaled_linear",
-        ["prediction_type"] = loss.Target == PredictionType.VPrediction ? "v_prediction" : "epsilon",
+        ["beta_schedule"] = KebabNames.Of(recipe.BetaShape).Replace('-', '_'),
+        ["prediction_type"] = KebabNames.Of(recipe.Prediction).Replace('-', '_'),
     }, options.Steps);
 
     /// <summary>One clip.</summary>

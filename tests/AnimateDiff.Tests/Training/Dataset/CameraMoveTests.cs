@@ -1,3 +1,4 @@
+using AnimateDiff.Configs;
 using AnimateDiff.Training.Dataset;
 using AnimateDiff.Video;
 
