@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace AnimateDiff;
 
@@ -18,4 +19,7 @@ internal static class FileFingerprints
             return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream));
         }))).Value;
     }
+
+    /// <summary>A name for a file that is made from what <paramref name="origin"/> says: 32 hexadecimal digits.</summary>
+    public static string NameFor(string origin) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(origin)))[..32];
 }

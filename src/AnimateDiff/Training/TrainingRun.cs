@@ -83,8 +83,6 @@ internal sealed class TrainingRun : IDisposable
     {
         if (_step == 0)
             Validate();
-        else if (_recipe is VaeRecipe vae)
-            vae.Recall(Enumerable.Range(0, (int)Math.Min(VaeRecipe.Measured, _step * _options.GradientAccumulation * _options.BatchSize)).Select(i => _samples.At(i, cancellationToken)));
         while (_step < _options.Steps)
         {
             try
@@ -104,7 +102,8 @@ internal sealed class TrainingRun : IDisposable
         }
         using var scope = NewDisposeScope();
         var averaged = _options.Optimizer.EmaDecay is not null;
-        var files = _recipe.Export(_folder, _optimizer.Weights(averaged).ToDictionary(entry => entry.Name, entry => entry.Tensor));
+        var samples = Enumerable.Range(0, int.MaxValue).Select(i => _samples.At(i, cancellationToken));
+        var files = _recipe.Export(_folder, _optimizer.Weights(averaged).ToDictionary(entry => entry.Name, entry => entry.Tensor), samples);
         Summarise(files);
         return new TrainingResult(_folder, files, _step, _loss.Value);
     }

@@ -30,6 +30,19 @@ internal static class Ffmpeg
     /// <summary>A path as FFMpegCore may put it between double quotes; absolute, so that no leading part of it reads as a protocol or an option.</summary>
     public static string Quotable(string path) => Path.GetFullPath(path).Replace("\"", "\\\"");
 
+    /// <summary>Ends a program when a token asks for it. The asking goes through a pipe, which breaks when the program has just ended by itself: no error of whoever cancels.</summary>
+    /// <returns>Ends the listening.</returns>
+    public static CancellationTokenRegistration EndBy(CancellationToken cancellationToken, Action end) => cancellationToken.Register(() =>
+    {
+        try
+        {
+            end();
+        }
+        catch (IOException)
+        {
+        }
+    });
+
     /// <summary>The last lines of what ffmpeg said, as one line.</summary>
     public static string LastWords(IEnumerable<string> lines)
     {

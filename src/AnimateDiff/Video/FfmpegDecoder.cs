@@ -116,11 +116,12 @@ internal static class FfmpegDecoder
                 while (await ReadPixmapAsync(buffer, cancellationToken) is { } frame)
                     await frames.WriteAsync(frame with { Seconds = seconds }, cancellationToken);
             });
-            var result = await FFMpegArguments.FromFileInput(Ffmpeg.Quotable(path), verifyExists: false)
+            var program = FFMpegArguments.FromFileInput(Ffmpeg.Quotable(path), verifyExists: false)
                 .OutputToPipe(sink, output => output.WithCustomArgument(choice + Arguments))
                 .WithLogLevel(FFMpegLogLevel.Error)
-                .CancellableThrough(cancellationToken, TimeSpan.Zero)
-                .ProcessAsynchronously(throwOnError: true, Ffmpeg.Options, CancellationToken.None);
+                .CancellableThrough(out var end);
+            using var ending = Ffmpeg.EndBy(cancellationToken, end);
+            var result = await program.ProcessAsynchronously(throwOnError: true, Ffmpeg.Options, CancellationToken.None);
             // A file that is cut short ends well for ffmpeg, with a message.
             frames.Complete(result.StandardError.Count == 0 ? null : new IOException("ffmpeg: " + Ffmpeg.LastWords(result.StandardError)));
         }

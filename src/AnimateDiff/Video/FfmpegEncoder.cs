@@ -28,14 +28,15 @@ internal static class FfmpegEncoder
         FFMpegResult result;
         try
         {
-            result = await FFMpegArguments
+            var program = FFMpegArguments
                 .FromPipeInput(new FrameSource(job, codec.EvenSizes))
                 .AddPipeInput(new MetadataSource(job.Recipe))
                 .OutputToFile(Ffmpeg.Quotable(path), overwrite: true, output => output
                     .WithCustomArgument($"-map 0:v -map_metadata 1 {Colours} -threads {Math.Clamp(get_num_threads(), 1, 16)} {codec.Arguments}"))
                 .WithLogLevel(FFMpegLogLevel.Error)
-                .CancellableThrough(job.Cancellation, TimeSpan.Zero)
-                .ProcessAsynchronously(throwOnError: true, options);
+                .CancellableThrough(out var end);
+            using var ending = Ffmpeg.EndBy(job.Cancellation, end);
+            result = await program.ProcessAsynchronously(throwOnError: true, options);
         }
         catch (FFMpegProcessException error)
         {

@@ -64,14 +64,7 @@ internal sealed class ClipFeed(TrainingSet set, ulong seed) : IAsyncDisposable
     {
         if (_stop.IsCancellationRequested)
             return;
-        try
-        {
-            await _stop.CancelAsync();
-        }
-        catch (AggregateException)
-        {
-            // A reader asks its ffmpeg to stop through a pipe, which breaks when ffmpeg has ended by itself just then: it has stopped either way.
-        }
+        await _stop.CancelAsync();
         await Task.WhenAll([.. _tasks.Values, .. _dropped]).ContinueWith(_ => { }, TaskScheduler.Default);      // every result was asked for or is not wanted
         _tasks.Clear();
         _readers.Dispose();

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using AnimateDiff.Vae;
 using AnimateDiff.Video;
 using AnimateDiff.Weights;
@@ -73,7 +71,7 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
         var options = set.Options;
         var made = options.Camera is null ? "" : $"{options.Camera} {options.CameraSpeed} {options.CameraEasing} {options.Frames} {options.Stride}";
         var text = FormattableString.Invariant($"{vae}|{set.Name(entry)}|{SignatureOf(entry)}|{options.Width}×{options.Height}|{made}");
-        return Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32] + ".safetensors");
+        return Path.Combine(folder, FileFingerprints.NameFor(text) + ".safetensors");
     }
 
     private string SignatureOf(int entry)

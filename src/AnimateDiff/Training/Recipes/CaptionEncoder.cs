@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using AnimateDiff.Layers;
 using AnimateDiff.Text;
 using AnimateDiff.Weights;
@@ -48,8 +46,7 @@ internal sealed class CaptionEncoder(ClipTextModel model, ITokenizer tokenizer, 
 
     private Tensor Kept(string caption, string folder, string fingerprint)
     {
-        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{fingerprint}|{caption}")))[..32];
-        var path = Path.Combine(folder, $"text-{name}.safetensors");
+        var path = Path.Combine(folder, $"text-{FileFingerprints.NameFor($"{fingerprint}|{caption}")}.safetensors");
         if (File.Exists(path))
         {
             using var file = SafetensorsFile.Open(path);

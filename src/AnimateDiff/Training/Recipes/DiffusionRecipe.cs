@@ -30,7 +30,7 @@ internal abstract class DiffusionRecipe : IRecipe
 
     public abstract IEnumerable<(string Name, Parameter Parameter)> Trainable { get; }
 
-    public abstract IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights);
+    public abstract IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples);
 
     /// <summary>Encodes the data set's entries that are not in the cache yet; samples without frames are then read from it, and captions too.</summary>
     /// <returns>The entries that could be read.</returns>

@@ -42,6 +42,7 @@ internal interface IRecipe : IDisposable
     /// <summary>Writes what was trained.</summary>
     /// <param name="folder">The run's folder.</param>
     /// <param name="weights">The trained weights in fp32 by the names of <see cref="Trainable"/>.</param>
+    /// <param name="samples">The samples of the run from its first on, without end, read as they are asked for.</param>
     /// <returns>Files and folders written.</returns>
-    IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights);
+    IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples);
 }

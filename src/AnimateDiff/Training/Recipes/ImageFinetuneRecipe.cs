@@ -26,7 +26,7 @@ internal sealed class ImageFinetuneRecipe : DiffusionRecipe
         .. Options.TrainTextEncoder ? Models.Text.named_parameters().Select(entry => ($"text_encoder.{entry.name}", entry.parameter)) : [],
     ];
 
-    public override IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights)
+    public override IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples)
     {
         if (_lora is not null)
         {

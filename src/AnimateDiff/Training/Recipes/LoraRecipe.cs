@@ -18,7 +18,7 @@ internal abstract class LoraRecipe(TrainingRecipe options, TrainingModels models
     /// <summary>Goes on from matrices of the same layers and rank.</summary>
     internal void Load(LoraWeights weights) => _lora.Load(weights);
 
-    public override IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights)
+    public override IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples)
     {
         var path = Path.Combine(folder, file);
         AttentionLayers.Write(path, _lora.Layers.Keys, weights, ProcessorLoraLayout.Official, Options.SaveType);

@@ -13,7 +13,7 @@ internal sealed class MotionModuleRecipe(TrainingRecipe options, TrainingModels 
     public override IEnumerable<(string Name, Parameter Parameter)> Trainable =>
         Models.UNet.named_parameters().Where(entry => UNetMotionModel.IsMotion(entry.name)).Select(entry => (entry.name, entry.parameter));
 
-    public override IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights)
+    public override IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples)
     {
         // The diffusers folder first, for it knows no loss of names; the official file, which every program reads, is made from it with its position encodings.
         var diffusers = Path.Combine(folder, "motion-module-diffusers");

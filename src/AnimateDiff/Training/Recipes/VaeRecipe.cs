@@ -13,21 +13,13 @@ namespace AnimateDiff.Training.Recipes;
 /// </summary>
 internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRecipe
 {
-    /// <summary>How many of the first samples the latents are measured on.</summary>
-    public const int Measured = 256;
-
     private const double KlWeight = 1e-6;
-    private readonly List<VideoFrames> _seen = [];
+    private const int Measured = 256; // samples for the scaling factor
 
     public IEnumerable<(string Name, Parameter Parameter)> Trainable => vae.named_parameters();
 
-    /// <summary>Reads anew what a run that goes on had seen.</summary>
-    public void Recall(IEnumerable<TrainingSample> samples) => _seen.AddRange(samples.Select(sample => sample.Frames!));
-
     public Tensor Loss(IReadOnlyList<TrainingSample> batch)
     {
-        if (_seen.Count < Measured)
-            _seen.AddRange(batch.Select(sample => sample.Frames!));
         using var scope = NewDisposeScope();
         var images = cat([.. batch.Select(Cropped)]).to(new Device(options.Device));                         // [N, 3, H, W]
         var latents = vae.Encode(images);
@@ -55,13 +47,13 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
         return [("originals-and-reconstructions", VideoFrames.FromTensor(stack([images, Reconstruct(images).to(ScalarType.Float32)], 1).flatten(0, 1).cpu()))];
     }
 
-    public IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights)
+    public IReadOnlyList<string> Export(string folder, IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples)
     {
         var output = Path.Combine(folder, "vae");
         var writer = new CheckpointWriter(options.Vae ?? options.Base, output, options.SaveType, overwrite: true);
         var state = vae.state_dict().ToDictionary(entry => entry.Key, entry => WeightTensor.Of(weights.GetValueOrDefault(entry.Key) ?? entry.Value));
         var config = JsonNode.Parse(options.FromScratch ? BaseConfigs.Find(options.Base, "vae") : VaeText())!.AsObject();
-        config["scaling_factor"] = Math.Round(ScalingFactor(weights), 5);
+        config["scaling_factor"] = Math.Round(ScalingFactor(weights, samples), 5);
         writer.WriteFolder(partial => writer.WriteModel(partial, BaseConversion.UNetWeights, new StateDict("the training run", state), ModelConfigs.Text(config)));
         return [output];
     }
@@ -73,13 +65,13 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
     }
 
     // Of the weights that are written, which with an average are not those of the last step.
-    private double ScalingFactor(IReadOnlyDictionary<string, Tensor> weights)
+    private double ScalingFactor(IReadOnlyDictionary<string, Tensor> weights, IEnumerable<TrainingSample> samples)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         foreach (var (name, parameter) in vae.named_parameters())
             parameter.copy_(weights[name]);
-        var means = cat([.. _seen.Take(Measured).Select(frames => vae.Encode(frames.ToTensor()).Mean)]);
+        var means = cat([.. samples.Take(Measured).Select(sample => vae.Encode(sample.Frames!.ToTensor()).Mean)]);
         return 1 / means.std().item<float>();
     }
 
