@@ -83,6 +83,13 @@ internal sealed record TrainingRecipe
     public double CaptionDropout { get; init; } = 0.1;
 
     public double? MinSnrGamma { get; init; }
+
+    /// <summary>Mean of the logit of timestep / 1000, where <see cref="LogitStd"/> is set: above 0 for more noise.</summary>
+    public double LogitMean { get; init; }
+
+    /// <summary>Its standard deviation; null trains all timesteps alike.</summary>
+    public double? LogitStd { get; init; }
+
     public double OffsetNoise { get; init; }
     public PredictionType Prediction { get; init; }
     public BetaShape BetaShape { get; init; }
@@ -141,6 +148,8 @@ internal sealed record TrainingRecipe
             Recompute = root.Flag("recompute") ?? false,
             CaptionDropout = root.Fraction("caption_dropout") ?? recipe.CaptionDropout,
             MinSnrGamma = root.Positive("min_snr_gamma"),
+            LogitMean = root.Number("logit_mean") ?? 0,
+            LogitStd = root.Positive("logit_std"),
             OffsetNoise = root.Number("offset_noise") ?? 0,
             Prediction = root.Choice<PredictionType>("prediction_type") ?? PredictionType.Epsilon,
             BetaShape = root.Choice<BetaShape>("beta_schedule") ?? (video ? BetaShape.Linear : BetaShape.ScaledLinear),
@@ -197,6 +206,8 @@ internal sealed record TrainingRecipe
             throw root.Error("cache", "the vae stage makes the latents anew in each step: leave it out");
         if (Cache is not null && Data.Flip)
             throw root.Error("cache", "cached latents cannot be flipped: set data.flip to false, or leave out the cache");
+        if (LogitMean != 0 && LogitStd is null)
+            throw root.Error("logit_mean", "logit-normal timesteps need logit_std too, such as 1");
         if (WarmUp >= Steps)
             throw root.Error("warmup_steps", $"{WarmUp} of {Steps} steps, expected fewer than the steps");
     }

@@ -24,6 +24,7 @@ public sealed class FailureTests : IDisposable
         { "steps", 2, ["key=value"] },
         { "data.stride=0", 2, ["stride"] },
         { "warmup_steps=9 steps=9", 2, ["warmup_steps"] },
+        { "logit_mean=1", 2, ["logit_std"] },
         { "stage=motion-lora", 2, ["motion", "missing"] },
         { "precision=fp16", 2, ["fp32, bf16"] },
         { "base=/nowhere", 3, ["/nowhere"] },

@@ -33,6 +33,9 @@ internal readonly record struct SampleDraw(ulong Key)
     /// <param name="count">How many there are, at least 1.</param>
     public int Below(int stream, int count) => (int)(Uniform(stream) * count);
 
+    /// <summary>A number from N(0, 1) made of two in [0, 1) (Box and Muller 1958), at most 8.6 in size.</summary>
+    public static double Normal(double radius, double angle) => Math.Sqrt(-2 * Math.Log(1 - radius)) * Math.Cos(2 * Math.PI * angle);
+
     /// <summary>The output function of SplitMix64 (Steele, Lea, Flood 2014): every bit of the result depends on every bit of the argument.</summary>
     public static ulong Mix(ulong bits)
     {

@@ -46,9 +46,20 @@ internal abstract class DiffusionRecipe : IRecipe
         using var scope = NewDisposeScope();
         var latents = stack([.. batch.Select(LatentsOf)]);                                                   // [B, 4, F, h, w]
         var noise = stack([.. batch.Select(sample => NoiseOf(sample, latents))]);
-        var timesteps = tensor(batch.Select(sample => (long)sample.Draw.Below(TrainingSample.Timestep, _loss.Schedule.Count)).ToArray(), device: latents.device);
+        var timesteps = tensor(batch.Select(sample => (long)(PlaceOf(sample.Draw, Options.LogitMean, Options.LogitStd) * _loss.Schedule.Count)).ToArray(), device: latents.device);
         var text = _captions.Encode([.. batch.Select(sample => sample.Draw.Uniform(TrainingSample.CaptionDropout) < Options.CaptionDropout ? "" : sample.Caption)]);
         return LossAt(latents, text, noise, timesteps).mean().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Where in the schedule a sample is trained, in [0, 1): anywhere, or logit-normal (Esser et al. 2024, arXiv 2403.03206, §3.1), which puts the work on one part of it:
+    /// what moves where is decided at high noise.
+    /// </summary>
+    internal static double PlaceOf(SampleDraw draw, double logitMean, double? logitStd)
+    {
+        var place = draw.Uniform(TrainingSample.Timestep);
+        return logitStd is not { } deviation ? place
+            : Math.Min(1 / (1 + Math.Exp(-(logitMean + deviation * SampleDraw.Normal(place, draw.Uniform(TrainingSample.TimestepAngle))))), Math.BitDecrement(1.0));
     }
 
     /// <summary>The loss of each clip at given noise.</summary>
