@@ -48,7 +48,7 @@ internal static class Scalars
         return x.clamp(least, most);
     }
 
-    /// <summary>Where x is a whole number.</summary>
+    /// <summary>Where x equals <paramref name="number"/>.</summary>
     public static Tensor EqualTo(this Tensor x, long number)
     {
         using var scalar = number.ToScalar();
