@@ -158,7 +158,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         using var _ = inference_mode();
         var latents = Denoise(request, size, scheduler, [], null, CancellationToken.None);
         var chunks = new List<Tensor>();
-        Decode(latents, size, null, (_, images) => chunks.Add((images / 2 + 0.5).clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
+        Decode(latents, size, null, (_, images) => chunks.Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
         var frames = cat(chunks).unflatten(0, size.Clips, size.Frames);
         chunks.ForEach(images => images.Dispose());
         return (latents.DetachFromDisposeScope(), frames.DetachFromDisposeScope());

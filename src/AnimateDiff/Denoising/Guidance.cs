@@ -8,6 +8,6 @@ internal static class Guidance
     {
         using var scope = NewDisposeScope();
         var halves = noise.chunk(2);
-        return (halves[0] + scale * (halves[1] - halves[0])).MoveToOuterDisposeScope();
+        return halves[0].Add((halves[1] - halves[0]).Times(scale)).MoveToOuterDisposeScope();
     }
 }

@@ -100,8 +100,8 @@ internal sealed class PositionEncoding : nn.Module<Tensor, Tensor>
     public PositionEncoding(long channels, int frames) : base(nameof(PositionEncoding))
     {
         using var scope = NewDisposeScope();
-        var frequencies = (arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels)).exp();
-        var angles = arange(frames, ScalarType.Float32).unsqueeze(1) * frequencies;                          // [F, C/2]
+        var frequencies = Scalars.Arange(channels, step: 2, ScalarType.Float32).Times(-Math.Log(10000.0) / channels).exp();
+        var angles = Scalars.Arange(frames, dtype: ScalarType.Float32).unsqueeze(1) * frequencies;           // [F, C/2]
         pe = stack([angles.sin(), angles.cos()], dim: -1).view(1, frames, channels).DetachFromDisposeScope();
         _computed = [pe.clone().DetachFromDisposeScope()];
         RegisterComponents();

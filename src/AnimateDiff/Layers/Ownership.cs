@@ -17,7 +17,7 @@ internal static class Ownership
 
     /// <summary>The sum, over <paramref name="own"/> where no gradient is wanted. <paramref name="other"/> may broadcast.</summary>
     public static Tensor Plus(this Tensor own, Tensor other)
-        => is_grad_enabled() ? own.Then(tensor => tensor + other) : own.add_(other);
+        => is_grad_enabled() ? own.Then(tensor => tensor.Add(other)) : own.add_(other, Scalars.One);
 
     /// <summary>The sum of a branch and what it branched from, which both are let go of.</summary>
     public static Tensor PlusResidual(this Tensor branch, Tensor residual)

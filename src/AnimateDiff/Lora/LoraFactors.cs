@@ -32,7 +32,8 @@ internal sealed class LoraFactors(LoraWeights weights, IReadOnlyList<string> ski
         using var scope = NewDisposeScope();
         var (up, down) = _factors[path];
         var change = up.to(ScalarType.Float32).matmul(down.to(ScalarType.Float32));
-        sum.add_(change.view(sum.shape), scale * weights.Layers[path].Scale);
+        using var factor = (scale * weights.Layers[path].Scale).ToScalar();
+        sum.add_(change.view(sum.shape), factor);
     }
 
     public void Dispose()

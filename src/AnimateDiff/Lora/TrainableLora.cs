@@ -19,13 +19,14 @@ internal sealed class TrainableLora : IDisposable
     public TrainableLora(IEnumerable<(string Path, Linear Layer)> layers, int rank, ulong seed)
     {
         using var generator = new Generator(seed, CPU);
+        using var spread = (1.0 / rank).ToScalar();
         var made = new Dictionary<string, (Parameter Down, Parameter Up)>();
         foreach (var (path, layer) in layers.OrderBy(entry => entry.Path, StringComparer.Ordinal))
         {
             var (rows, columns) = (layer.weight.shape[0], layer.weight.shape[1]);
             var device = layer.weight.device;
             using var draw = randn([rank, columns], ScalarType.Float32, CPU, generator: generator);
-            var down = new Parameter(draw.mul_(1.0 / rank).to(device, copy: true).DetachFromDisposeScope());
+            var down = new Parameter(draw.mul_(spread).to(device, copy: true).DetachFromDisposeScope());
             var up = new Parameter(zeros([rows, rank], ScalarType.Float32, device).DetachFromDisposeScope());
             made.Add(path, ((Parameter)down.DetachFromDisposeScope(), (Parameter)up.DetachFromDisposeScope()));
             _removeHooks.Add(layer.register_forward_hook((_, input, output) => Add(output, input, down, up)).remove);
@@ -51,7 +52,7 @@ internal sealed class TrainableLora : IDisposable
             var layer = weights.Layers[path];
             using var scope = NewDisposeScope();
             down.copy_(layer.Down.Read());
-            up.copy_(layer.Up.Read() * layer.Scale);
+            up.copy_(layer.Up.Read().Times(layer.Scale));
         }
     }
 
@@ -59,7 +60,7 @@ internal sealed class TrainableLora : IDisposable
     {
         using var scope = NewDisposeScope();
         var change = nn.functional.linear(nn.functional.linear(input, down.to(input.dtype)), up.to(input.dtype));
-        return (output + change).MoveToOuterDisposeScope();
+        return output.Add(change).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

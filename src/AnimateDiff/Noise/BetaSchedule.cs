@@ -42,18 +42,18 @@ public sealed class BetaSchedule
         var betas = shape switch
         {
             BetaShape.Linear => linspace(start, end, timesteps, ScalarType.Float32),
-            BetaShape.ScaledLinear => linspace(Math.Sqrt(start), Math.Sqrt(end), timesteps, ScalarType.Float32).square(),
+            BetaShape.ScaledLinear => linspace(Math.Sqrt(start), Math.Sqrt(end), timesteps, ScalarType.Float32).Square(),
             _ => tensor(CosineBetas(timesteps)),
         };
         if (rescaleZeroSnr)
             betas = WithZeroTerminalSnr(betas);
-        var alphasCumprod = (1 - betas).cumprod(0);
+        var alphasCumprod = betas.OneMinus().cumprod(0);
         _alphasCumprod = [.. alphasCumprod.data<float>()];
         Betas = Doubles(betas);
         AlphasCumprod = Doubles(alphasCumprod);
         if (rescaleZeroSnr)
-            alphasCumprod[-1].fill_(Math.Pow(2, -24));
-        Sigmas = Doubles(((1 - alphasCumprod) / alphasCumprod).sqrt());
+            alphasCumprod[-1].Fill(Math.Pow(2, -24));
+        Sigmas = Doubles((alphasCumprod.OneMinus() / alphasCumprod).sqrt());
     }
 
     /// <summary>Noisy samples for training: √ᾱ_t·x_0 + √(1−ᾱ_t)·ε.</summary>
@@ -65,7 +65,7 @@ public sealed class BetaSchedule
     {
         using var scope = NewDisposeScope();
         var alphas = AlphasAt(timesteps, original);
-        return (alphas.sqrt() * original + (1 - alphas).sqrt() * noise).to(original.dtype).MoveToOuterDisposeScope();
+        return (alphas.sqrt() * original).Add(alphas.OneMinus().sqrt() * noise).to(original.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>What a v-prediction model is trained on: √ᾱ_t·ε − √(1−ᾱ_t)·x_0 (Salimans and Ho 2022, appendix D).</summary>
@@ -77,7 +77,7 @@ public sealed class BetaSchedule
     {
         using var scope = NewDisposeScope();
         var alphas = AlphasAt(timesteps, original);
-        return (alphas.sqrt() * noise - (1 - alphas).sqrt() * original).to(original.dtype).MoveToOuterDisposeScope();
+        return (alphas.sqrt() * noise - alphas.OneMinus().sqrt() * original).to(original.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Signal-to-noise ratio ᾱ_t/(1−ᾱ_t), as min-SNR loss weights use it (Hang et al. 2023).</summary>
@@ -87,7 +87,7 @@ public sealed class BetaSchedule
     {
         using var scope = NewDisposeScope();
         var alphas = AlphasAt(timesteps, timesteps);
-        return (alphas / (1 - alphas)).MoveToOuterDisposeScope();
+        return (alphas / alphas.OneMinus()).MoveToOuterDisposeScope();
     }
 
     // [B] → [B, 1, …, 1] beside a tensor of the same rank
@@ -109,11 +109,11 @@ public sealed class BetaSchedule
 
     private static Tensor WithZeroTerminalSnr(Tensor betas)
     {
-        var root = (1 - betas).cumprod(0).sqrt();
+        var root = betas.OneMinus().cumprod(0).sqrt();
         var (first, last) = (root[0].clone(), root[-1].clone());
-        var alphasCumprod = ((root - last) * (first / (first - last))).square();
+        var alphasCumprod = ((root - last) * (first / (first - last))).Square();
         var alphas = alphasCumprod.narrow(0, 1, alphasCumprod.numel() - 1) / alphasCumprod.narrow(0, 0, alphasCumprod.numel() - 1);
-        return 1 - cat([alphasCumprod.narrow(0, 0, 1), alphas]);
+        return cat([alphasCumprod.narrow(0, 0, 1), alphas]).OneMinus();
     }
 
     private static double[] Doubles(Tensor values) => [.. values.data<float>().Select(value => (double)value)];

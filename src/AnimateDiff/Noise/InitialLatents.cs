@@ -22,7 +22,7 @@ public static class InitialLatents
     {
         using var scope = NewDisposeScope();
         var noise = randn([batch, Channels, frames, height, width], ScalarType.Float32, CPU, generator: generator);
-        return (noise * initNoiseSigma).to(device ?? CPU).MoveToOuterDisposeScope();
+        return noise.Times(initNoiseSigma).to(device ?? CPU).MoveToOuterDisposeScope();
     }
 
     /// <summary>A draw of its own for every video of the batch, so that each is the one its seed gives alone.</summary>

@@ -4,7 +4,7 @@ namespace AnimateDiff.Noise;
 internal static class ModelPrediction
 {
     /// <summary>The clean sample x_0.</summary>
-    public static Tensor Original(PredictionType type, Tensor output, Tensor sample, double alpha, double sigma) => type switch
+    public static Operand Original(PredictionType type, Operand output, Operand sample, double alpha, double sigma) => type switch
     {
         PredictionType.Epsilon => (sample - sigma * output) / alpha,
         PredictionType.VPrediction => alpha * sample - sigma * output,
@@ -12,7 +12,7 @@ internal static class ModelPrediction
     };
 
     /// <summary>The noise ε.</summary>
-    public static Tensor Noise(PredictionType type, Tensor output, Tensor sample, double alpha, double sigma) => type switch
+    public static Operand Noise(PredictionType type, Operand output, Operand sample, double alpha, double sigma) => type switch
     {
         PredictionType.Epsilon => output,
         PredictionType.VPrediction => alpha * output + sigma * sample,
@@ -20,7 +20,7 @@ internal static class ModelPrediction
     };
 
     /// <summary>x_0 where the signal is kept at unit scale, x = x_0 + σ·ε (Karras et al. 2022); the model saw x/√(σ²+1).</summary>
-    public static Tensor OriginalAtUnitScale(PredictionType type, Tensor output, Tensor sample, double sigma) => type switch
+    public static Operand OriginalAtUnitScale(PredictionType type, Operand output, Operand sample, double sigma) => type switch
     {
         PredictionType.Epsilon => sample - sigma * output,
         PredictionType.VPrediction => sample / (sigma * sigma + 1) - sigma / Math.Sqrt(sigma * sigma + 1) * output,
@@ -28,15 +28,15 @@ internal static class ModelPrediction
     };
 
     /// <summary>A predicted x_0 brought into range as the options say; as it is by default.</summary>
-    public static Tensor Limit(Tensor original, SchedulerOptions options)
+    public static Operand Limit(Tensor original, SchedulerOptions options)
     {
         if (options.Thresholding)
             return Threshold(original, options.DynamicThresholdingRatio, options.SampleMaxValue);
-        return options.ClipSample ? original.clamp(-options.ClipSampleRange, options.ClipSampleRange) : original;
+        return options.ClipSample ? original.Clamp(-options.ClipSampleRange, options.ClipSampleRange) : original;
     }
 
     /// <summary>One CPU draw of unit noise in the sample's shape, then on its device: the same numbers whatever the device.</summary>
-    public static Tensor DrawNoise(Tensor sample, Generator? generator)
+    public static Operand DrawNoise(Tensor sample, Generator? generator)
     {
         if (generator is null)
             throw new ArgumentNullException(nameof(generator), "This sampler draws noise in its steps: pass the generation's generator.");
@@ -48,7 +48,7 @@ internal static class ModelPrediction
     {
         var flat = original.flatten(1);                                                                // [B, N]
         var quantile = flat.abs().quantile(tensor((float)ratio, device: flat.device), 1);
-        var limit = quantile.clamp(1, largest).unsqueeze(1);                                           // [B, 1]
+        var limit = quantile.Clamp(1, largest).unsqueeze(1);                                           // [B, 1]
         return (flat.clamp(-limit, limit) / limit).view(original.shape);
     }
 }

@@ -20,14 +20,14 @@ internal abstract class AlphaBarScheduler : Scheduler
     protected double AlphaBar(int timestep) => timestep >= 0 ? Betas.AlphasCumprod[timestep] : _finalAlphaBar;
 
     /// <summary>The clean sample the model's output stands for where ᾱ is <paramref name="alphaBar"/>.</summary>
-    protected Tensor Original(Tensor output, Tensor sample, double alphaBar)
+    protected Operand Original(Operand output, Operand sample, double alphaBar)
     {
         var (signal, noise) = (Math.Sqrt(alphaBar), Math.Sqrt(1 - alphaBar));
         return ModelPrediction.Limit(ModelPrediction.Original(Options.PredictionType, output, sample, signal, noise), Options);
     }
 
     /// <summary>The noise it stands for.</summary>
-    protected Tensor Noise(Tensor output, Tensor sample, double alphaBar)
+    protected Operand Noise(Operand output, Operand sample, double alphaBar)
         => ModelPrediction.Noise(Options.PredictionType, output, sample, Math.Sqrt(alphaBar), Math.Sqrt(1 - alphaBar));
 
     internal override (double Signal, double Noise) LevelAt(int index) => LevelOf(Timesteps[index]);
@@ -55,13 +55,13 @@ internal abstract class SigmaScheduler : Scheduler
     public override Tensor ScaleModelInput(Tensor sample, int index)
     {
         var sigma = LevelAt(index).Noise;
-        return sample / Math.Sqrt(sigma * sigma + 1);
+        return sample.Over(Math.Sqrt(sigma * sigma + 1));
     }
 
     internal override (double Signal, double Noise) LevelAt(int index) => (1, Sigmas[index]);
 
     /// <summary>dx/dσ = (x − x_0)/σ, the direction away from the predicted clean sample (Karras et al. 2022, eq. 3).</summary>
-    protected Tensor Derivative(Tensor output, Tensor sample, double sigma)
+    protected Operand Derivative(Operand output, Operand sample, double sigma)
         => (sample - ModelPrediction.Limit(ModelPrediction.OriginalAtUnitScale(Options.PredictionType, output, sample, sigma), Options)) / sigma;
 }
 
@@ -80,6 +80,6 @@ internal abstract class LogSnrScheduler(SchedulerSetup setup, NoiseLevels levels
     internal override (double Signal, double Noise) LevelAt(int index) => (Alpha(index), Sigma(index));
 
     /// <summary>The clean sample the model's output stands for, at the i-th level.</summary>
-    public Tensor Original(Tensor output, Tensor sample, int i)
+    public Operand Original(Operand output, Operand sample, int i)
         => ModelPrediction.Limit(ModelPrediction.Original(Options.PredictionType, output, sample, Alpha(i), Sigma(i)), Options);
 }

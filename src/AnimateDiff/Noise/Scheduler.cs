@@ -99,7 +99,7 @@ public abstract class Scheduler
     /// <param name="device">Where it goes, the CPU by default.</param>
     /// <returns>Single precision <c>[batch]</c>.</returns>
     public Tensor TimestepTensor(int index, long batch, Device? device = null)
-        => full([batch], (float)_timesteps[index], dtype: ScalarType.Float32, device: device ?? CPU);
+        => tensor(Enumerable.Repeat((float)_timesteps[index], (int)batch).ToArray(), device: device ?? CPU);
 
     /// <summary>Clean latents brought to the noise levels of timesteps, as this sampler scales them.</summary>
     /// <param name="original">Clean latents, <c>[B, …]</c>.</param>
@@ -117,7 +117,7 @@ public abstract class Scheduler
         shape[0] = levels.Length;
         Tensor Column(Func<(double Signal, double Noise), double> part)
             => tensor(levels.Select(level => (float)part(level)).ToArray(), device: original.device).view(shape);
-        return (Column(level => level.Signal) * original + Column(level => level.Noise) * noise).to(original.dtype).MoveToOuterDisposeScope();
+        return (Column(level => level.Signal) * original).Add(Column(level => level.Noise) * noise).to(original.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>The index a run starts at that changes given latents rather than begins from noise.</summary>

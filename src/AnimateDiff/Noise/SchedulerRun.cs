@@ -24,7 +24,7 @@ public abstract class SchedulerRun : IDisposable
                 nameof(modelOutput));
         }
         using var scope = NewDisposeScope();
-        var next = Advance(modelOutput.to(ScalarType.Float32), index, sample.to(ScalarType.Float32), generator).to(sample.dtype);
+        var next = Advance(modelOutput.to(ScalarType.Float32), index, sample.to(ScalarType.Float32), generator).Tensor.to(sample.dtype);
         _next = index + 1;
         return next.MoveToOuterDisposeScope();
     }
@@ -43,13 +43,13 @@ public abstract class SchedulerRun : IDisposable
     }
 
     /// <summary>The sampler's step in single precision, in a dispose scope of its own.</summary>
-    private protected abstract Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator);
+    private protected abstract Operand Advance(Operand output, int index, Operand sample, Generator? generator);
 }
 
 /// <summary>A run of a sampler that remembers nothing.</summary>
-internal sealed class MemorylessRun(Scheduler scheduler, Func<Tensor, int, Tensor, Generator?, Tensor> step) : SchedulerRun(scheduler)
+internal sealed class MemorylessRun(Scheduler scheduler, Func<Operand, int, Operand, Generator?, Operand> step) : SchedulerRun(scheduler)
 {
-    private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+    private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         => step(output, index, sample, generator);
 }
 
@@ -61,7 +61,7 @@ internal sealed class TensorHistory(int capacity) : IDisposable
     public int Count => _tensors.Count;
 
     /// <summary>The tensor pushed <paramref name="age"/> pushes before the newest.</summary>
-    public Tensor this[int age] => _tensors[age];
+    public Operand this[int age] => _tensors[age];
 
     public void Push(Tensor tensor)
     {

@@ -22,8 +22,8 @@ internal sealed class ClipEncoderLayer : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor hidden)   // [B, L, D]
     {
         using var scope = NewDisposeScope();
-        var attended = hidden + self_attn.call(layer_norm1.call(hidden));
-        return (attended + mlp.call(layer_norm2.call(attended))).MoveToOuterDisposeScope();
+        var attended = hidden.Add(self_attn.call(layer_norm1.call(hidden)));
+        return attended.Add(mlp.call(layer_norm2.call(attended))).MoveToOuterDisposeScope();
     }
 }
 
@@ -74,6 +74,6 @@ internal sealed class ClipMlp : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor hidden)   // [B, L, D]
     {
         var wide = fc1.call(hidden);
-        return fc2.call(_quick ? wide * (wide * 1.702).sigmoid() : nn.functional.gelu(wide));
+        return fc2.call(_quick ? wide * wide.Times(1.702).sigmoid() : nn.functional.gelu(wide));
     }
 }

@@ -31,8 +31,8 @@ internal sealed class ClipTextModel : nn.Module<Tensor, int, Tensor?, Tensor>
     public Tensor Pool(Tensor hidden, Tensor ids)
     {
         using var scope = NewDisposeScope();
-        var ends = ids.eq(Config.PooledTokenId).to(ScalarType.Int32).argmax(1);   // [B]: the first of them
-        return hidden[arange(hidden.shape[0], device: hidden.device), ends].MoveToOuterDisposeScope();
+        var ends = ids.EqualTo(Config.PooledTokenId).to(ScalarType.Int32).argmax(1);   // [B]: the first of them
+        return hidden[Scalars.Arange(hidden.shape[0], device: hidden.device), ends].MoveToOuterDisposeScope();
     }
 }
 
@@ -77,12 +77,13 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor?, Tensor>
 
     public override Tensor forward(Tensor ids, Tensor? added)   // [B, L], [N, D]
     {
-        var positions = position_embedding.call(arange(ids.shape[1], device: ids.device));   // [L, D]
+        var positions = position_embedding.call(Scalars.Arange(ids.shape[1], device: ids.device));   // [L, D]
         if (added is null)
-            return token_embedding.call(ids) + positions;
-        var own = token_embedding.call(ids.clamp(max: _vocabulary - 1));                     // [B, L, D]
-        var foreign = added[(ids - _vocabulary).clamp(min: 0)].to(own.dtype);                // [B, L, D]
-        return where(ids.ge(_vocabulary).unsqueeze(2), foreign, own) + positions;
+            return token_embedding.call(ids).Add(positions);
+        using Scalar zero = 0.ToScalar(), last = (_vocabulary - 1).ToScalar(), firstAdded = _vocabulary.ToScalar();
+        var own = token_embedding.call(ids.clamp(max: last));                                        // [B, L, D]
+        var foreign = added[(ids - firstAdded).clamp(min: zero)].to(own.dtype);                      // [B, L, D]
+        return where(ids.ge(firstAdded).unsqueeze(2), foreign, own).Add(positions);
     }
 }
 

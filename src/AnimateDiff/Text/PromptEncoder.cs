@@ -104,7 +104,7 @@ internal sealed class PromptEncoder
     {
         var weighted = hidden.to(ScalarType.Float32) * weights;
         var (before, after) = (hidden.mean([1, 2], keepdim: true, ScalarType.Float32), weighted.mean([1, 2], keepdim: true));
-        weighted = where(after.eq(0), weighted, weighted * (before / after));
-        return where(weights.eq(1).all(1, keepdim: true), hidden, weighted.to(hidden.dtype));   // rows without weights stay exactly as they were
+        weighted = where(after.EqualTo(0), weighted, weighted * (before / after));
+        return where(weights.EqualTo(1).all(1, keepdim: true), hidden, weighted.to(hidden.dtype));   // rows without weights stay exactly as they were
     }
 }

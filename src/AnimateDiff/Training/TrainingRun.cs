@@ -118,7 +118,7 @@ internal sealed class TrainingRun : IDisposable
             using var scope = NewDisposeScope();
             var first = ((step - 1) * _options.GradientAccumulation + part) * _options.BatchSize;
             var batch = Enumerable.Range(0, _options.BatchSize).Select(i => _samples.At(first + i, cancellationToken)).ToArray();
-            var mean = _recipe.Loss(batch) / _options.GradientAccumulation;
+            var mean = _recipe.Loss(batch).Over(_options.GradientAccumulation);
             mean.backward();
             loss += mean.item<float>();
             _optimizer.Collect();

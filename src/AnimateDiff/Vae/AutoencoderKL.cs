@@ -36,7 +36,7 @@ internal sealed class AutoencoderKL : nn.Module
     {
         using var scope = NewDisposeScope();
         var moments = ChannelsLast(images).Then(encoder.call).Then(quant_conv.call).Then(x => x.to(ScalarType.Float32)).chunk(2, dim: 1);
-        return new(moments[0].MoveToOuterDisposeScope(), moments[1].clamp(-30, 20).MoveToOuterDisposeScope());
+        return new(moments[0].MoveToOuterDisposeScope(), moments[1].Clamp(-30, 20).MoveToOuterDisposeScope());
     }
 
     /// <summary>Images of latents that have been divided by the scaling factor.</summary>
@@ -62,7 +62,7 @@ internal sealed class AutoencoderKL : nn.Module
         {
             cancellationToken.ThrowIfCancellationRequested();
             using var step = NewDisposeScope();
-            var z = frames.narrow(0, first, Math.Min(chunk, frames.shape[0] - first)) / Config.ScalingFactor;
+            var z = frames.narrow(0, first, Math.Min(chunk, frames.shape[0] - first)).Over(Config.ScalingFactor);
             sink(first, Decode(z).Then(x => x.to(ScalarType.Float32, CPU)));                                // [n, 3, H, W]
         }
     }
@@ -84,8 +84,11 @@ internal sealed record LatentDistribution(Tensor Mean, Tensor LogVar) : IDisposa
     {
         using var scope = NewDisposeScope();
         var noise = randn(Mean.shape, ScalarType.Float32, CPU, generator: generator).to(Mean.device);
-        return (Mean + (0.5 * LogVar).exp() * noise).MoveToOuterDisposeScope();
+        return At(noise).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Mean plus standard deviation times <paramref name="noise"/>.</summary>
+    public Tensor At(Tensor noise) => Mean.Add(LogVar.Times(0.5).exp() * noise);
 
     public void Dispose()
     {

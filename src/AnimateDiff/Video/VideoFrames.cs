@@ -62,8 +62,9 @@ public sealed class VideoFrames
     {
         using var scope = NewDisposeScope();
         var bytes = torch.tensor(_pixels, [Frames, Height, Width, 3], ScalarType.Byte);
+        using Scalar white = 255.ToScalar(), two = 2.ToScalar();
         // 2·(x/255) − 1 in this order: the roundings of diffusers' image processor
-        return bytes.to(ScalarType.Float32).div_(255f).mul_(2f).sub_(1f)
+        return bytes.to(ScalarType.Float32).div_(white).mul_(two).sub_(Scalars.One)
             .permute(0, 3, 1, 2).MoveToOuterDisposeScope();                                                              // [F, H, W, 3] → [F, 3, H, W]
     }
 }

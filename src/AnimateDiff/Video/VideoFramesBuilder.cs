@@ -33,7 +33,8 @@ public sealed class VideoFramesBuilder(int frames)
             throw new AnimateDiffException(
                 $"Frames {Count}…{Count + count - 1} decoded to NaN or infinite values; "
                 + "a weight file is damaged or the number type overflows: try --dtype fp32.");
-        var bytes = values.mul(0.5f).add_(0.5f).clamp_(0f, 1f).mul_(255f).round_().to(ScalarType.Byte)
+        using Scalar zero = 0.ToScalar(), half = 0.5.ToScalar(), white = 255.ToScalar();
+        var bytes = values.mul(half).add_(half, Scalars.One).clamp_(zero, Scalars.One).mul_(white).round_().to(ScalarType.Byte)
             .permute(0, 2, 3, 1).contiguous().cpu();                                                      // [n, 3, H, W] → [n, H, W, 3]
         bytes.bytes.CopyTo(_pixels.AsSpan(Count * height * width * 3));
         Count += count;

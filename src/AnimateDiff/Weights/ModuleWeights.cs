@@ -78,7 +78,7 @@ public static class ModuleWeights
             var current = owner.named_parameters(recurse: false).ToDictionary(entry => entry.name, entry => entry.parameter.shape);
             var values = empty(current[field], ScalarType.Float32, CPU);
             if (owner is GroupNorm or LayerNorm)
-                values.fill_(field == "weight" ? 1 : 0);
+                values.Fill(field == "weight" ? 1 : 0);
             else if (owner is Embedding)
                 values.normal_(0, EmbeddingDeviation, generator);
             else

@@ -32,8 +32,8 @@ internal static class MotionConversion
     internal static Tensor Positions(long length, long channels)
     {
         using var scope = NewDisposeScope();
-        var position = arange(length, ScalarType.Float32).unsqueeze(1);
-        var rate = exp(arange(0, channels, 2, ScalarType.Float32) * (-Math.Log(10000.0) / channels));
+        var position = Scalars.Arange(length, dtype: ScalarType.Float32).unsqueeze(1);
+        var rate = Scalars.Arange(channels, step: 2, ScalarType.Float32).Times(-Math.Log(10000.0) / channels).exp();
         var table = zeros([1, length, channels]);
         table[0, .., TensorIndex.Slice(0, null, 2)] = sin(position * rate);
         table[0, .., TensorIndex.Slice(1, null, 2)] = cos(position * rate);

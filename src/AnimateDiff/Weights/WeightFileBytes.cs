@@ -72,7 +72,7 @@ internal sealed class WeightFileBytes : IDisposable
         if (dtype == ScalarType.Bool)
         {
             using var raw = FillTensor(ScalarType.Byte, shape, fill);
-            return raw.ne(0);
+            return raw.to(ScalarType.Bool);
         }
         Tensor tensor;
         try

@@ -20,7 +20,7 @@ internal sealed class DdpmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
 
     public override SchedulerRun Start() => new MemorylessRun(this, Step);
 
-    private Tensor Step(Tensor output, int index, Tensor sample, Generator? generator)
+    private Operand Step(Operand output, int index, Operand sample, Generator? generator)
     {
         var timestep = (int)Timesteps[index];
         var alphaBar = AlphaBar(timestep);

@@ -52,7 +52,7 @@ internal sealed class DpmSolverMultistepScheduler : LogSnrScheduler
     {
         private readonly TensorHistory _originals = new(scheduler.Options.SolverOrder);
 
-        private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             _originals.Push(scheduler.Original(output, sample, index));
             var noise = scheduler.IsStochastic ? ModelPrediction.DrawNoise(sample, generator) : null;

@@ -29,12 +29,12 @@ internal sealed class DpmSolverUpdate(LogSnrScheduler scheduler, int from, int t
     public double SecondOrder => scheduler.Options.SolverType == SolverType.Heun ? Phi2 : Phi1 / 2;
 
     /// <summary>x_t of the first order; add <see cref="Term"/>s for more.</summary>
-    public Tensor FirstOrder(Tensor sample, Tensor d0, Tensor? noise)
+    public Operand FirstOrder(Operand sample, Operand d0, Operand? noise)
     {
         var next = Decay * sample + scheduler.Alpha(to) * Phi1 * d0;
         return noise is null ? next : next + scheduler.Sigma(to) * Math.Sqrt(1 - Math.Exp(-2 * Step)) * noise;
     }
 
     /// <summary>α_t·weight·difference.</summary>
-    public Tensor Term(double weight, Tensor difference) => scheduler.Alpha(to) * weight * difference;
+    public Operand Term(double weight, Operand difference) => scheduler.Alpha(to) * weight * difference;
 }

@@ -21,7 +21,7 @@ internal sealed class EulerAncestralScheduler : SigmaScheduler
 
     public override SchedulerRun Start() => new MemorylessRun(this, Step);
 
-    private Tensor Step(Tensor output, int index, Tensor sample, Generator? generator)
+    private Operand Step(Operand output, int index, Operand sample, Generator? generator)
     {
         var (from, to) = (Sigmas[index], Sigmas[index + 1]);
         // σ_up is the standard deviation of q(x_to | x_from, x_0), and σ_down² + σ_up² = σ_to²

@@ -21,6 +21,6 @@ internal sealed class EulerScheduler : SigmaScheduler
 
     public override SchedulerRun Start() => new MemorylessRun(this, Step);
 
-    private Tensor Step(Tensor output, int index, Tensor sample, Generator? generator)
+    private Operand Step(Operand output, int index, Operand sample, Generator? generator)
         => sample + (Sigmas[index + 1] - Sigmas[index]) * Derivative(output, sample, Sigmas[index]);
 }

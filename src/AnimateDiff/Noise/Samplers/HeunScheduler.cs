@@ -33,7 +33,7 @@ internal sealed class HeunScheduler : SigmaScheduler
         private readonly TensorHistory _sample = new(capacity: 1);
         private readonly TensorHistory _derivative = new(capacity: 1);
 
-        private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             var derivative = scheduler.Derivative(output, sample, scheduler.Sigmas[index]);
             if (index % 2 == 0)

@@ -54,7 +54,7 @@ internal sealed class Kdpm2Scheduler : SigmaScheduler
     {
         private readonly TensorHistory _sample = new(capacity: 1);
 
-        private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             var levels = scheduler._levels;
             var derivative = scheduler.Derivative(output, sample, levels[index]);

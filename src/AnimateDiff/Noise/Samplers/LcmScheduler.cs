@@ -22,7 +22,7 @@ internal sealed class LcmScheduler(SchedulerSetup setup) : AlphaBarScheduler(set
 
     public override SchedulerRun Start() => new MemorylessRun(this, Step);
 
-    private Tensor Step(Tensor output, int index, Tensor sample, Generator? generator)
+    private Operand Step(Operand output, int index, Operand sample, Generator? generator)
     {
         var alphaBar = AlphaBar((int)Timesteps[index]);
         // the consistency function f = c_skip·x + c_out·x_0, which is the identity at t = 0 (eq. 9 and appendix)

@@ -31,7 +31,7 @@ internal sealed class LmsScheduler : SigmaScheduler
     {
         private readonly TensorHistory _derivatives = new(MaxOrder);
 
-        private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             _derivatives.Push(scheduler.Derivative(output, sample, scheduler.Sigmas[index]));
             var next = sample;

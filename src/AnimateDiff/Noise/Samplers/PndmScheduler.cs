@@ -31,7 +31,7 @@ internal sealed class PndmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         : step < PrkSteps ? step * PrkEvaluations : FirstPlms + step - PrkSteps;
 
     // Eq. 11: the transfer φ(x_t, ε_t, t, t') from a timestep to another.
-    private Tensor Transfer(Tensor sample, Tensor output, int from, int to)
+    private Operand Transfer(Operand sample, Operand output, int from, int to)
     {
         var (alpha, next) = (AlphaBar(from), AlphaBar(to));
         var noise = ModelPrediction.Noise(Options.PredictionType, output, sample, Math.Sqrt(alpha), Math.Sqrt(1 - alpha));
@@ -62,11 +62,11 @@ internal sealed class PndmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         private readonly TensorHistory _start = new(capacity: 1);
         private readonly TensorHistory _slopes = new(capacity: 1);
 
-        private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
             => index < scheduler.FirstPlms ? RungeKutta(output, index, sample) : Multistep(output, index, sample);
 
         // Eq. 13: the classical Runge-Kutta rule with φ in the place of the straight line
-        private Tensor RungeKutta(Tensor output, int index, Tensor sample)
+        private Operand RungeKutta(Operand output, int index, Operand sample)
         {
             var stage = index % PrkEvaluations;
             var from = (int)scheduler.Timesteps[index - stage];
@@ -85,7 +85,7 @@ internal sealed class PndmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         }
 
         // Eq. 12: Adams-Bashforth on the noise
-        private Tensor Multistep(Tensor output, int index, Tensor sample)
+        private Operand Multistep(Operand output, int index, Operand sample)
         {
             var from = (int)scheduler.Timesteps[index];
             if (scheduler.Options.SkipPrkSteps && index == 1)

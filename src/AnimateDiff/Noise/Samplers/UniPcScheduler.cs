@@ -39,7 +39,7 @@ internal sealed class UniPcScheduler : LogSnrScheduler
         private readonly TensorHistory _corrected = new(capacity: 1);
         private int _order;
 
-        private protected override Tensor Advance(Tensor output, int index, Tensor sample, Generator? generator)
+        private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             var original = scheduler.Original(output, sample, index);
             if (_corrected.Count > 0)
@@ -51,7 +51,7 @@ internal sealed class UniPcScheduler : LogSnrScheduler
         }
 
         // UniP from level s to the next, eq. 3 of the paper; UniC, eq. 9, where the clean sample predicted at the end is given.
-        private Tensor Update(int s, int order, Tensor? corrector)
+        private Operand Update(int s, int order, Operand? corrector)
         {
             var h = scheduler.Lambda(s + 1) - scheduler.Lambda(s);
             if (h == 0)

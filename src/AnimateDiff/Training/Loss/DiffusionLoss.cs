@@ -19,7 +19,7 @@ internal sealed record DiffusionLoss(BetaSchedule Schedule, PredictionType Targe
         var noisy = Schedule.AddNoise(latents, noise, timesteps);
         var target = Target == PredictionType.Epsilon ? noise : Schedule.Velocity(latents, noise, timesteps);
         var error = predict(noisy, timesteps).to(ScalarType.Float32) - target.to(ScalarType.Float32);
-        var losses = error.square().flatten(1).mean([1]);                                                    // [B]
+        var losses = error.Square().flatten(1).mean([1]);                                                    // [B]
         return (MinSnrGamma is null ? losses : losses * Weights(timesteps)).MoveToOuterDisposeScope();
     }
 
@@ -27,7 +27,7 @@ internal sealed record DiffusionLoss(BetaSchedule Schedule, PredictionType Targe
     private Tensor Weights(Tensor timesteps)
     {
         var ratio = Schedule.Snr(timesteps);
-        var capped = ratio.clamp(max: MinSnrGamma!.Value);
-        return capped / (Target == PredictionType.Epsilon ? ratio.clamp(min: 1e-8) : ratio + 1);
+        using Scalar gamma = MinSnrGamma!.Value.ToScalar(), least = 1e-8.ToScalar();
+        return ratio.clamp(max: gamma) / (Target == PredictionType.Epsilon ? ratio.clamp(min: least) : ratio.Add(1));
     }
 }

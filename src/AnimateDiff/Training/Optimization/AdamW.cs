@@ -64,27 +64,24 @@ internal sealed class AdamW : IDisposable
         var master = tensor.Master.mul_(numbers.Decay);
         tensor.Mean.mul_(numbers.Beta1).add_(gradient, numbers.Rest1);
         tensor.Square.mul_(numbers.Beta2).addcmul_(gradient, gradient, numbers.Rest2);
-        var denominator = tensor.Square.sqrt().div_(numbers.Correction).add_(numbers.Epsilon, numbers.One);
+        var denominator = tensor.Square.sqrt().div_(numbers.Correction).add_(numbers.Epsilon, Scalars.One);
         master.addcdiv_(tensor.Mean, denominator, numbers.Rate);
         tensor.Average?.mul_(numbers.Kept).add_(master, numbers.Added);
         tensor.Publish();
     }
 
-    /// <summary>
-    /// The numbers of a step, alive until its end: what C# makes of a double in passing can be finalised while the native code still reads it, and in the
-    /// thousands of operations of a step that does happen. (<c>square()</c> makes such a number too.)
-    /// </summary>
+    /// <summary>The numbers of a step, made once for all its tensors.</summary>
     private sealed class Numbers(OptimizerOptions options, long step, double learningRate, double clip) : IDisposable
     {
-        public readonly Scalar Clip = clip, Decay = 1 - learningRate * options.WeightDecay, Epsilon = options.Epsilon, One = 1;
-        public readonly Scalar Beta1 = options.Beta1, Rest1 = 1 - options.Beta1, Beta2 = options.Beta2, Rest2 = 1 - options.Beta2;
-        public readonly Scalar Correction = Math.Sqrt(1 - Math.Pow(options.Beta2, step)), Rate = -learningRate / (1 - Math.Pow(options.Beta1, step));
-        public readonly Scalar Kept = KeptOf(options, step), Added = 1 - KeptOf(options, step);
+        public readonly Scalar Clip = clip.ToScalar(), Decay = (1 - learningRate * options.WeightDecay).ToScalar(), Epsilon = options.Epsilon.ToScalar();
+        public readonly Scalar Beta1 = options.Beta1.ToScalar(), Rest1 = (1 - options.Beta1).ToScalar(), Beta2 = options.Beta2.ToScalar(), Rest2 = (1 - options.Beta2).ToScalar();
+        public readonly Scalar Correction = Math.Sqrt(1 - Math.Pow(options.Beta2, step)).ToScalar(), Rate = (-learningRate / (1 - Math.Pow(options.Beta1, step))).ToScalar();
+        public readonly Scalar Kept = KeptOf(options, step).ToScalar(), Added = (1 - KeptOf(options, step)).ToScalar();
 
         // warmed up, as Polyak averages of short runs need (tf.train.ExponentialMovingAverage)
         private static double KeptOf(OptimizerOptions options, long step) => Math.Min(options.EmaDecay ?? 1, (1.0 + step) / (10.0 + step));
 
-        public void Dispose() => Array.ForEach([Clip, Decay, Epsilon, One, Beta1, Rest1, Beta2, Rest2, Correction, Rate, Kept, Added], number => number.Dispose());
+        public void Dispose() => Array.ForEach([Clip, Decay, Epsilon, Beta1, Rest1, Beta2, Rest2, Correction, Rate, Kept, Added], number => number.Dispose());
     }
 
     /// <summary>The trained weights in fp32, and their moving average where there is one.</summary>

@@ -46,7 +46,7 @@ internal sealed class TrainedTensor : IDisposable
     {
         if (_gradient is null || _parameter.grad is not { } gradient)
             return;
-        _gradient.add_(gradient);
+        _gradient.add_(gradient, Scalars.One);
         gradient.Dispose();
         _parameter.grad = null;
     }

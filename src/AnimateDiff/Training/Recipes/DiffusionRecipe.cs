@@ -108,8 +108,8 @@ internal abstract class DiffusionRecipe : IRecipe
         using var scope = NewDisposeScope();
         var moments = sample.Frames is { } frames ? Encode(Models.Vae, frames) : _cache!.Read(sample.Entry, sample.Draw, new Device(Options.Device));
         var noise = sample.Normal(TrainingSample.Latents, moments.Mean.shape).to(moments.Mean.device);
-        var latents = moments.Mean + (0.5 * moments.LogVar).exp() * noise;                                   // [F, 4, h, w]
-        return (latents * Models.Vae.Config.ScalingFactor).transpose(0, 1).contiguous().MoveToOuterDisposeScope();
+        var latents = moments.At(noise);                                                                      // [F, 4, h, w]
+        return latents.Times(Models.Vae.Config.ScalingFactor).transpose(0, 1).contiguous().MoveToOuterDisposeScope();
     }
 
     /// <summary>The distribution of a clip's latents, a few frames at a time: [F, 4, h, w] each.</summary>
@@ -129,7 +129,7 @@ internal abstract class DiffusionRecipe : IRecipe
         using var scope = NewDisposeScope();
         var noise = sample.Normal(TrainingSample.Noise, like.shape[^4..]);
         if (Options.OffsetNoise != 0)
-            noise = noise + Options.OffsetNoise * sample.Normal(TrainingSample.Offset, like.shape[^4], 1, 1, 1);
+            noise = noise.Add(sample.Normal(TrainingSample.Offset, like.shape[^4], 1, 1, 1).Times(Options.OffsetNoise));
         return noise.to(like.device).MoveToOuterDisposeScope();
     }
 

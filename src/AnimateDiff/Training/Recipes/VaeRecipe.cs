@@ -24,9 +24,9 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
         var images = cat([.. batch.Select(Cropped)]).to(new Device(options.Device));                         // [N, 3, H, W]
         var latents = vae.Encode(images);
         var draws = cat([.. batch.Select(sample => sample.Normal(TrainingSample.Latents, [sample.Frames!.Frames, .. latents.Mean.shape[1..]]))]);
-        var decoded = vae.Decode(latents.Mean + (0.5 * latents.LogVar).exp() * draws.to(images.device));
-        var divergence = 0.5 * (latents.Mean.square() + latents.LogVar.exp() - 1 - latents.LogVar).sum([1, 2, 3]).mean();
-        return (Error(decoded - images) + KlWeight * divergence).MoveToOuterDisposeScope();
+        var decoded = vae.Decode(latents.At(draws.to(images.device)));
+        var divergence = (latents.Mean.Square().Add(latents.LogVar.exp()).Add(-1) - latents.LogVar).sum([1, 2, 3]).mean().Times(0.5);
+        return Error(decoded - images).Add(divergence.Times(KlWeight)).MoveToOuterDisposeScope();
     }
 
     public IReadOnlyList<double> Validate(IReadOnlyList<TrainingSample> samples, int buckets)
@@ -86,7 +86,7 @@ internal sealed class VaeRecipe(TrainingRecipe options, AutoencoderKL vae) : IRe
         var (height, width) = (difference.shape[2], difference.shape[3]);
         var vertical = difference.narrow(2, 1, height - 1) - difference.narrow(2, 0, height - 1);
         var horizontal = difference.narrow(3, 1, width - 1) - difference.narrow(3, 0, width - 1);
-        return difference.abs().mean() + vertical.abs().mean() + horizontal.abs().mean();
+        return difference.abs().mean().Add(vertical.abs().mean()).Add(horizontal.abs().mean());
     }
 
     private Tensor Cropped(TrainingSample sample)
