@@ -17,9 +17,9 @@ internal sealed class MotionModule : nn.Module<Tensor, BlockContext, Tensor>
     public MotionModule(long channels, MotionConfig config, Device? device = null) : base(nameof(MotionModule))
     {
         norm = Norms.GroupNorm(config.MotionNormNumGroups, channels, eps: 1e-6, device);
-        proj_in = nn.Linear(channels, channels, device: device);
+        proj_in = new Linear(channels, channels, device: device);
         transformer_blocks = new(config.IsConvolution ? new TemporalConvolutionBlock(channels, device) : new TemporalTransformerBlock(channels, config, device));
-        proj_out = nn.Linear(channels, channels, device: device);
+        proj_out = new Linear(channels, channels, device: device);
         RegisterComponents();
     }
 

@@ -25,10 +25,10 @@ internal sealed class TemporalConvolutionBlock : nn.Module<Tensor, Tensor>
     {
         norm1 = nn.LayerNorm(channels, device: device);
         conv1 = nn.Conv1d(channels, channels, Taps, padding: Taps / 2, bias: false, device: device);
-        proj1 = nn.Linear(channels, channels, device: device);
+        proj1 = new Linear(channels, channels, device: device);
         norm2 = nn.LayerNorm(channels, device: device);
         conv2 = nn.Conv1d(channels, channels, Taps, padding: Taps / 2, bias: false, device: device);
-        proj2 = nn.Linear(channels, channels, device: device);
+        proj2 = new Linear(channels, channels, device: device);
         norm3 = nn.LayerNorm(channels, device: device);
         ff = new(channels, device);
         RegisterComponents();

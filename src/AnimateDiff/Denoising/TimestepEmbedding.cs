@@ -15,8 +15,8 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
     public TimestepEmbedding(UNetConfig config, Device? device = null) : base(nameof(TimestepEmbedding))
     {
         _config = config;
-        linear_1 = nn.Linear(config.BlockOutChannels[0], config.TimeChannels, device: device);
-        linear_2 = nn.Linear(config.TimeChannels, config.TimeChannels, device: device);
+        linear_1 = new Linear(config.BlockOutChannels[0], config.TimeChannels, device: device);
+        linear_2 = new Linear(config.TimeChannels, config.TimeChannels, device: device);
         RegisterComponents();
     }
 

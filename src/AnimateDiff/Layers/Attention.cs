@@ -24,10 +24,10 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
     public Attention(long channels, long heads, long? contextChannels = null, Device? device = null) : base(nameof(Attention))
     {
         _headSize = channels / heads;
-        to_q = nn.Linear(channels, channels, hasBias: false, device);
-        to_k = nn.Linear(contextChannels ?? channels, channels, hasBias: false, device);
-        to_v = nn.Linear(contextChannels ?? channels, channels, hasBias: false, device);
-        to_out = new(nn.Linear(channels, channels, device: device));
+        to_q = new Linear(channels, channels, hasBias: false, device);
+        to_k = new Linear(contextChannels ?? channels, channels, hasBias: false, device);
+        to_v = new Linear(contextChannels ?? channels, channels, hasBias: false, device);
+        to_out = new(new Linear(channels, channels, device: device));
         RegisterComponents();
     }
 

@@ -12,7 +12,7 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 
     public FeedForward(long channels, Device? device = null) : base(nameof(FeedForward))
     {
-        net = new(new GEGLU(channels, 4 * channels, device), nn.Identity(), nn.Linear(4 * channels, channels, device: device));
+        net = new(new GEGLU(channels, 4 * channels, device), nn.Identity(), new Linear(4 * channels, channels, device: device));
         RegisterComponents();
     }
 
@@ -42,7 +42,7 @@ internal sealed class GEGLU : nn.Module<Tensor, Tensor>
 
     public GEGLU(long channels, long inner, Device? device = null) : base(nameof(GEGLU))
     {
-        proj = nn.Linear(channels, 2 * inner, device: device);
+        proj = new Linear(channels, 2 * inner, device: device);
         RegisterComponents();
     }
 

@@ -40,10 +40,10 @@ internal sealed class ClipAttention : nn.Module<Tensor, Tensor>
     {
         var width = config.HiddenSize;
         _heads = config.NumAttentionHeads;
-        k_proj = nn.Linear(width, width, device: device);
-        v_proj = nn.Linear(width, width, device: device);
-        q_proj = nn.Linear(width, width, device: device);
-        out_proj = nn.Linear(width, width, device: device);
+        k_proj = new Linear(width, width, device: device);
+        v_proj = new Linear(width, width, device: device);
+        q_proj = new Linear(width, width, device: device);
+        out_proj = new Linear(width, width, device: device);
         RegisterComponents();
     }
 
@@ -66,8 +66,8 @@ internal sealed class ClipMlp : nn.Module<Tensor, Tensor>
     public ClipMlp(ClipTextConfig config, Device? device) : base(nameof(ClipMlp))
     {
         _quick = config.HiddenAct == "quick_gelu";
-        fc1 = nn.Linear(config.HiddenSize, config.IntermediateSize, device: device);
-        fc2 = nn.Linear(config.IntermediateSize, config.HiddenSize, device: device);
+        fc1 = new Linear(config.HiddenSize, config.IntermediateSize, device: device);
+        fc2 = new Linear(config.IntermediateSize, config.HiddenSize, device: device);
         RegisterComponents();
     }
 

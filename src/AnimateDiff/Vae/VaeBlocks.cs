@@ -82,10 +82,10 @@ internal sealed class VaeAttention : nn.Module<Tensor, Tensor>
     public VaeAttention(long channels, VaeConfig config, Device? device) : base(nameof(VaeAttention))
     {
         group_norm = Norms.GroupNorm(config.NormNumGroups, channels, VaeResnets.Eps, device);
-        to_q = nn.Linear(channels, channels, device: device);
-        to_k = nn.Linear(channels, channels, device: device);
-        to_v = nn.Linear(channels, channels, device: device);
-        to_out = new(nn.Linear(channels, channels, device: device));
+        to_q = new Linear(channels, channels, device: device);
+        to_k = new Linear(channels, channels, device: device);
+        to_v = new Linear(channels, channels, device: device);
+        to_out = new(new Linear(channels, channels, device: device));
         RegisterComponents();
     }
 

@@ -43,7 +43,7 @@ public sealed class RecomputeTests
         foreach (var (name, module) in unet.named_modules().Where(entry => entry.name.Contains(where) && entry.module is Linear))
         {
             var linear = (Linear)module;
-            Parameter down = new(randn([2, linear.in_features], generator: Random(name.Length)), requires_grad: true), up = new(ones(linear.out_features, 2), requires_grad: true);
+            Parameter down = new(randn([2, linear.weight.shape[1]], generator: Random(name.Length)), requires_grad: true), up = new(ones(linear.weight.shape[0], 2), requires_grad: true);
             linear.register_forward_hook((_, input, output) => output + nn.functional.linear(nn.functional.linear(input, down), up));
             additions.AddRange([down, up]);
         }

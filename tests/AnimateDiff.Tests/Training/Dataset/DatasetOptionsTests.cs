@@ -39,7 +39,7 @@ public sealed class DatasetOptionsTests
     [InlineData("{path: a, stride: 0}", "stride is “0”")]
     [InlineData("{path: a, width: 250}", "data.width is 250; expected a multiple of 8")]
     [InlineData("{path: a, max_bad_fraction: 1.5}", "data.max_bad_fraction is 1.5")]
-    [InlineData("{path: a, camera: dolly}", "“dolly” is none of zoom-in, zoom-out")]
+    [InlineData("{path: a, camera: dolly}", "camera is “dolly”, expected one of zoom-in, zoom-out")]
     [InlineData("{path: a, camera: pan-left, flip: true}", "data.flip and data.camera: pan-left do not go together")]
     [InlineData("{path: a, camera: pan-left, frames: 1}", "needs at least 2 frames")]
     [InlineData("{path: a, camera: zoom-in, camera_speed: 1}", "data.camera_speed is 1; expected more than 1, at most 4 for zoom-in")]
