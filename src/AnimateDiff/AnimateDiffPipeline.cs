@@ -1,5 +1,6 @@
 using AnimateDiff.Denoising;
 using AnimateDiff.Noise;
+using AnimateDiff.Sampling;
 using AnimateDiff.Text;
 using AnimateDiff.Video;
 
@@ -100,29 +101,24 @@ public sealed class AnimateDiffPipeline : IDisposable
 
         // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance: the negative half first, as the references stack them
         progress?.Report(new(GenerationStage.Encode, 0, 1));
-        var guided = request.GuidanceScale > 1;
-        using var prompts = _parts.Prompts.Encode(request.Prompts, guided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
-        using var text = _parts.UNet.Prepare(guided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
+        using var prompts = _parts.Prompts.Encode(request.Prompts, request.IsGuided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
+        using var text = _parts.UNet.Prepare(request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
         // 2. seed → noise
-        var pixels = _parts.Vae.Config.PixelsPerLatent;
         using var generator = InitialLatents.Seeded(request.Seed);
-        var latents = InitialLatents.Draw(generator, size.Clips, size.Frames, size.Height / pixels, size.Width / pixels, scheduler.InitNoiseSigma, _parts.Device);
+        var latents = StartLatents.Of(request, size, scheduler, _parts, generator);
 
         // 3. noise → latents
+        var prediction = new NoisePrediction(_parts.UNet, text, request);
         using var sampler = scheduler.Start();
         for (var i = 0; i < scheduler.Timesteps.Count; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             progress?.Report(new(GenerationStage.Denoise, i, scheduler.Timesteps.Count));
             using var step = NewDisposeScope();
-            var input = scheduler.ScaleModelInput(latents, i);
-            var timestep = scheduler.TimestepTensor(i, guided ? 2 * size.Clips : size.Clips, _parts.Device);
-            var noise = guided
-                ? Guidance.Combine(_parts.UNet.call(cat([input, input]), timestep, text), request.GuidanceScale)
-                : _parts.UNet.call(input, timestep, text);
+            var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
             var next = sampler.Step(noise, i, latents, generator).MoveToOuterDisposeScope();
             latents.Dispose();
             latents = next;

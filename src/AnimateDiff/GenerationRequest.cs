@@ -1,4 +1,5 @@
 using System.Globalization;
+
 namespace AnimateDiff;
 
 /// <summary>Which implementation's group norms are computed; see the README's "Same numbers".</summary>
@@ -65,6 +66,9 @@ public sealed record GenerationRequest
 
     /// <summary>Classifier-free guidance scale; 1 and below turn guidance off and halve the work.</summary>
     public double GuidanceScale { get; init; } = 7.5;
+
+    /// <summary>Whether the negative prompt is computed too.</summary>
+    internal bool IsGuided => GuidanceScale > 1;
 
     /// <summary>Seed of the CPU generator that draws the initial noise and a stochastic sampler's noise.</summary>
     public ulong Seed { get; init; }
