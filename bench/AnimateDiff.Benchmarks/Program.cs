@@ -11,6 +11,9 @@ switch (args)
     case ["training-speed", var folder, var dtype]:
         TrainingSpeed.Run(folder, dtype);
         return 0;
+    case ["linear"]:
+        LinearSpeed.Run();
+        return 0;
     default:
         Console.Error.WriteLine("""
             usage: AnimateDiff.Benchmarks random-model DIR
@@ -19,6 +22,8 @@ switch (args)
                 seconds and peak memory of each stage with that model; VAE decoding with CHUNK frames at once
                    AnimateDiff.Benchmarks training-speed DIR fp32|bf16
                 seconds and peak memory of a step that trains its motion modules, with activations recomputed and kept
+                   AnimateDiff.Benchmarks linear
+                products of matrices by libtorch's two ways, in GFLOP/s of one core
             """);
         return 2;
 }

@@ -5,7 +5,7 @@ namespace AnimateDiff.Layers;
 
 /// <summary>
 /// y = x·Wᵀ + b, with the names and the initial values of PyTorch's <c>Linear</c>. On the CPU many rows go as a 1×1 convolution, for which libtorch asks oneDNN: its AVX-512
-/// kernels are twice as fast in fp32 as MKL's, which stay at AVX2 on processors that are not Intel's (measured by <c>bench/… linear</c>).
+/// kernels are twice as fast in fp32 as MKL's, which stay at AVX2 on processors that are not Intel's (<c>AnimateDiff.Benchmarks linear</c> measures both).
 /// </summary>
 internal sealed class Linear : nn.Module<Tensor, Tensor>
 {
