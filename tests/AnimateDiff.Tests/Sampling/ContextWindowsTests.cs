@@ -20,7 +20,8 @@ public class ContextWindowsTests
             Assert.All(all, window => Assert.Equal(Enumerable.Range((int)window[0], length).Select(frame => (long)frame), window));
         }
         Assert.Equal(0, windows.Of(frames, 3)[0][0]);
-        Assert.NotEqual(windows.Of(48, 0).Select(window => window[0]), windows.Of(48, 1).Select(window => window[0]));
+        if (length - overlap > 1)
+            Assert.NotEqual(windows.Of(frames, 0).Select(window => window[0]), windows.Of(frames, 1).Select(window => window[0]));
     }
 
     [Theory]
