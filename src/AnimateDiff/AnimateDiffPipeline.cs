@@ -1,4 +1,5 @@
 using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Sampling;
 using AnimateDiff.Text;
@@ -112,18 +113,25 @@ public sealed class AnimateDiffPipeline : IDisposable
 
         // 3. noise → latents
         var prediction = new NoisePrediction(_parts.UNet, text, request);
-        using var sampler = scheduler.Start();
-        for (var i = 0; i < scheduler.Timesteps.Count; i++)
+        var (steps, runs) = (scheduler.Timesteps.Count, request.FreeInit ?? 1);
+        var freeInit = new FreeInit(scheduler, latents.alias());
+        for (var run = 0; run < runs; run++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            progress?.Report(new(GenerationStage.Denoise, i, scheduler.Timesteps.Count));
-            using var step = NewDisposeScope();
-            var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
-            var next = sampler.Step(noise, i, latents, generator).MoveToOuterDisposeScope();
-            latents.Dispose();
-            latents = next;
+            if (run > 0)
+                latents = latents.Then(x => freeInit.Next(x, generator));
+            using var sampler = scheduler.Start();
+            for (var i = 0; i < steps; i++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                progress?.Report(new(GenerationStage.Denoise, run * steps + i, runs * steps));
+                using var step = NewDisposeScope();
+                var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
+                var next = sampler.Step(noise, i, latents, generator).MoveToOuterDisposeScope();
+                latents.Dispose();
+                latents = next;
+            }
         }
-        progress?.Report(new(GenerationStage.Denoise, scheduler.Timesteps.Count, scheduler.Timesteps.Count));
+        progress?.Report(new(GenerationStage.Denoise, runs * steps, runs * steps));
         return latents.MoveToOuterDisposeScope();
     }
 

@@ -52,7 +52,7 @@ public sealed record GenerationRequest
     /// <summary>One negative prompt for all clips, or one each. Empty by default.</summary>
     public IReadOnlyList<string> NegativePrompts { get; init; } = [""];
 
-    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32). Null: 16.</summary>
+    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16.</summary>
     public int? Frames { get; init; }
 
     /// <summary>Width in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
@@ -91,6 +91,34 @@ public sealed record GenerationRequest
     /// <summary>Adapters in place for this request, in any order; they are removed again by a request without them.</summary>
     public IReadOnlyList<Adapter> Adapters { get; init; } = [];
 
+    /// <summary>Share of 0…1 by which guidance is brought back to the size of an unguided prediction, against overexposure; 0 is off, usually 0.7.</summary>
+    public double GuidanceRescale { get; init; }
+
+    /// <summary>Perturbed-attention guidance, or null.</summary>
+    public PerturbedAttention? PerturbedAttention { get; init; }
+
+    /// <summary>FreeU, or null.</summary>
+    public FreeU? FreeU { get; init; }
+
+    /// <summary>Runs of FreeInit, 2 or more, usually 3: as many times the work; or null.</summary>
+    public int? FreeInit { get; init; }
+
+    /// <summary>FreeNoise for clips longer than the motion module's length, or null.</summary>
+    public FreeNoise? FreeNoise { get; init; }
+
+    /// <summary>Context windows for clips longer than the motion module's length, or that loop; or null.</summary>
+    public FrameContext? Context { get; init; }
+
+    /// <summary>How the frames' noises belong together. Null: shuffled with FreeNoise, else random.</summary>
+    public NoiseKind? InitialNoise { get; init; }
+
+    /// <summary>The kind of noise that is drawn.</summary>
+    internal NoiseKind NoiseInEffect => InitialNoise ?? (FreeNoise is null ? NoiseKind.Random : NoiseKind.Shuffled);
+
+    /// <summary>Length of a window of frames and the way to the next, or null where a clip is seen whole.</summary>
+    internal (int Length, int Stride)? Window => Context is not null ? (Context.Length, Context.Length - Context.Overlap)
+        : FreeNoise is not null ? (FreeNoise.Length, FreeNoise.Stride) : null;
+
     /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
 
@@ -107,5 +135,24 @@ public sealed record GenerationRequest
             throw new RequestException($"A guidance scale of {GuidanceScale} is not possible: expected 0 or more, usually 1 to 15.");
         if (DecodeChunk is < 1)
             throw new RequestException($"The VAE cannot decode {DecodeChunk} frames at once: expected 1 or more.");
+        ValidateQuality();
+    }
+
+    private void ValidateQuality()
+    {
+        PerturbedAttention?.Validate();
+        FreeU?.Validate();
+        FreeNoise?.Validate();
+        Context?.Validate();
+        if (!double.IsFinite(GuidanceRescale) || GuidanceRescale is < 0 or > 1)
+            throw new RequestException($"A guidance rescale of {GuidanceRescale} is not possible: expected 0 to 1, usually 0.7.");
+        if (GuidanceRescale > 0 && !IsGuided && PerturbedAttention is not { Scale: > 0 })
+            throw new RequestException("A guidance rescale needs guidance to bring back: give a guidance scale above 1, or perturbed-attention guidance.");
+        if (FreeInit is < 2)
+            throw new RequestException($"{FreeInit} runs of FreeInit are not possible: expected 2 or more, usually 3.");
+        if (FreeNoise is not null && Context is not null)
+            throw new RequestException("FreeNoise and context windows both decide which frames are seen together, one within the motion modules and one before them: give one of them.");
+        if (InitialNoise is NoiseKind.Repeated or NoiseKind.Shuffled && Window is null)
+            throw new RequestException($"{InitialNoise} noise is that of a window's frames, and there are no windows: give context windows or FreeNoise, or choose random or constant noise.");
     }
 }

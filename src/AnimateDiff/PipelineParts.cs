@@ -1,6 +1,7 @@
 using AnimateDiff.Denoising;
 using AnimateDiff.Lora;
 using AnimateDiff.Noise;
+using AnimateDiff.Sampling;
 using AnimateDiff.Text;
 using AnimateDiff.Vae;
 using AnimateDiff.Weights;
@@ -132,10 +133,14 @@ internal sealed class PipelineParts : IDisposable
         request.Validate();
         var longest = UNet.Motion?.MotionMaxSeqLength ?? 1;
         var frames = request.Frames ?? Math.Min(DefaultFrames, longest);
-        if (frames < 1 || frames > longest)
+        if (UNet.Motion is null ? frames != 1 : frames < 1 || request.Window is null && frames > longest)
             throw new RequestException(UNet.Motion is null
                 ? $"{frames} frames need a motion module: pass one, or ask for one frame."
-                : $"{frames} frames are asked for; this motion module takes 1 to {longest}.");
+                : $"{frames} frames are asked for; this motion module takes 1 to {longest}, and more with context windows (--context 16:4) or FreeNoise (--free-noise 16:4).");
+        if (UNet.Motion is not null && request.Window is var (window, _) && window > longest)
+            throw new RequestException($"Windows of {window} frames are asked for; this motion module takes 2 to {longest}.");
+        if (request.FreeNoise is not null && UNet.Motion is { IsConvolution: true })
+            throw new RequestException("FreeNoise needs a motion module that attends, and this one convolves: use context windows.");
         var pixels = Vae.Config.PixelsPerLatent;
         var (height, width) = (request.Height ?? UNet.Config.SampleSize * pixels, request.Width ?? UNet.Config.SampleSize * pixels);
         if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
@@ -151,6 +156,7 @@ internal sealed class PipelineParts : IDisposable
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
+        UNetChanges.Apply(UNet, request);
         return _loras.Skipped is { Count: > 0 } skipped
             ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."]
             : [];
@@ -172,6 +178,13 @@ internal sealed class PipelineParts : IDisposable
         ClipSkip = request.ClipSkip,
         Truncate = request.Truncate,
         Semantics = request.Semantics,
+        GuidanceRescale = request.GuidanceRescale,
+        PerturbedAttention = request.PerturbedAttention,
+        FreeU = request.FreeU,
+        FreeInit = request.FreeInit,
+        FreeNoise = request.FreeNoise,
+        Context = request.Context,
+        InitialNoise = request.InitialNoise,
         Dtype = _options.DTypeName,
         Device = _options.Device,
         Base = _options.Base,

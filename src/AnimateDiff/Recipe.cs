@@ -77,6 +77,20 @@ public sealed record Recipe
     public MotionVersion? MotionVersion { get; init; }
     /// <summary>See <see cref="PipelineOptions.ResnetNormAcrossFrames"/>.</summary>
     public bool? ResnetNormAcrossFrames { get; init; }
+    /// <summary>See <see cref="GenerationRequest.GuidanceRescale"/>.</summary>
+    public double GuidanceRescale { get; init; }
+    /// <summary>See <see cref="GenerationRequest.PerturbedAttention"/>.</summary>
+    public PerturbedAttention? PerturbedAttention { get; init; }
+    /// <summary>See <see cref="GenerationRequest.FreeU"/>.</summary>
+    public FreeU? FreeU { get; init; }
+    /// <summary>See <see cref="GenerationRequest.FreeInit"/>.</summary>
+    public int? FreeInit { get; init; }
+    /// <summary>See <see cref="GenerationRequest.FreeNoise"/>.</summary>
+    public FreeNoise? FreeNoise { get; init; }
+    /// <summary>See <see cref="GenerationRequest.Context"/>.</summary>
+    public FrameContext? Context { get; init; }
+    /// <summary>See <see cref="GenerationRequest.InitialNoise"/>.</summary>
+    public NoiseKind? InitialNoise { get; init; }
     /// <summary>Adapters in place.</summary>
     public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
@@ -130,6 +144,13 @@ public sealed record Recipe
         ClipSkip = ClipSkip,
         Truncate = Truncate,
         Semantics = Semantics,
+        GuidanceRescale = GuidanceRescale,
+        PerturbedAttention = PerturbedAttention,
+        FreeU = FreeU,
+        FreeInit = FreeInit,
+        FreeNoise = FreeNoise,
+        Context = Context,
+        InitialNoise = InitialNoise,
         Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
     };
 

@@ -61,6 +61,9 @@ internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
     private readonly LayerNorm norm3;
     private readonly FeedForward ff;
 
+    /// <summary>Windows of frames that attend for themselves, where FreeNoise is on.</summary>
+    public FrameWindows? Windows { get; set; }
+
     public TemporalTransformerBlock(long channels, MotionConfig config, Device? device = null) : base(nameof(TemporalTransformerBlock))
     {
         pos_embed = new(channels, config.MotionMaxSeqLength);
@@ -77,11 +80,16 @@ internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor tokens)
     {
         using var scope = NewDisposeScope();
-        var positions = pos_embed.call(tokens);
-        var hidden = norm1.call(tokens).Plus(positions).Then(x => attn1.call(x, null)).Plus(tokens);
-        hidden = norm2.call(hidden).Plus(positions).Then(x => attn2.call(x, null)).PlusResidual(hidden);
+        var hidden = Windows is null ? Attend(tokens) : Windows.Average(tokens, Attend);
         hidden = norm3.call(hidden).Then(ff.call).PlusResidual(hidden);
         return hidden.MoveToOuterDisposeScope();
+    }
+
+    private Tensor Attend(Tensor tokens)
+    {
+        var positions = pos_embed.call(tokens);
+        var hidden = norm1.call(tokens).Plus(positions).Then(x => attn1.call(x, null)).Plus(tokens);
+        return norm2.call(hidden).Plus(positions).Then(x => attn2.call(x, null)).PlusResidual(hidden);
     }
 }
 

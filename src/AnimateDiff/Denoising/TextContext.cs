@@ -17,6 +17,24 @@ internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyV
     /// <summary>As many rows for one layer alone, with its own keys and values.</summary>
     public TextContext With(Attention layer, KeyValue own) => new(rows, new Dictionary<Attention, KeyValue> { [layer] = own });
 
+    /// <summary>The last <paramref name="count"/> rows alone: with guidance, half of them are the positive prompts'.</summary>
+    public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count));
+
+    /// <summary>The text of some frames of each clip: where there is one row per frame, those frames' rows.</summary>
+    /// <param name="chosen">The frames.</param>
+    /// <param name="clips">Clips there are.</param>
+    /// <param name="frames">Frames of each there are.</param>
+    public TextContext Of(long[] chosen, long clips, long frames)
+    {
+        if (rows == clips)
+            return Each(rows, tensor => tensor.alias());
+        using var index = tensor(Enumerable.Range(0, (int)clips).SelectMany(clip => chosen.Select(frame => clip * frames + frame)).ToArray(), device: layers.Values.First().Key.device);
+        return Each(clips * chosen.Length, tensor => tensor.index_select(0, index));
+    }
+
+    private TextContext Each(long count, Func<Tensor, Tensor> part)
+        => new(count, layers.ToDictionary(layer => layer.Key, layer => new KeyValue(part(layer.Value.Key), part(layer.Value.Value))));
+
     public void Dispose()
     {
         foreach (var (key, value) in layers.Values)

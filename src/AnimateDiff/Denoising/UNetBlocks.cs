@@ -88,6 +88,9 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
     private readonly ModuleList<MotionModule>? motion_modules;
     private readonly ModuleList<Upsample2D>? upsamplers;
 
+    /// <summary>How a skip joins, where FreeU is on.</summary>
+    public SkipFilter? SkipFilter { get; set; }
+
     /// <param name="inChannels">Channels of what comes from below.</param>
     /// <param name="outChannels">Channels of this level.</param>
     /// <param name="lastSkip">Channels of the outermost output of the way down that this level takes up.</param>
@@ -121,7 +124,7 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
         for (var i = 0; i < resnets.Count; i++)
         {
             using (var skip = skips.Pop())
-                hidden = hidden.Then(x => cat([x, skip], 1));
+                hidden = hidden.Then(x => SkipFilter?.Join(x, skip) ?? cat([x, skip], 1));
             hidden = hidden.Then(x => context.Run(resnets[i], x));
             if (attentions is not null)
                 hidden = hidden.Then(x => context.Run(attentions[i], x));

@@ -17,6 +17,9 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
     private readonly ModuleList<Linear> to_out;
     private readonly long _headSize;
 
+    /// <summary>Whether every token attends to itself alone, which is what perturbed-attention guidance leads away from; for self-attention.</summary>
+    public bool IsIdentity { get; set; }
+
     /// <param name="channels">Channels of the queries and of the result.</param>
     /// <param name="heads">Number of heads; divides the channels.</param>
     /// <param name="contextChannels">Channels of what keys and values come from; the input's own by default.</param>
@@ -40,6 +43,8 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
     public override Tensor forward(Tensor tokens, KeyValue? context)
     {
         using var scope = NewDisposeScope();
+        if (IsIdentity)
+            return to_v.call(tokens).Then(to_out[0].call).MoveToOuterDisposeScope();
         var query = to_q.call(tokens);
         var (key, value) = context ?? Project(tokens);
         query = context is null ? SplitHeads(query) : query.view(key.shape[0], -1, key.shape[1], _headSize).transpose(1, 2);

@@ -1,4 +1,5 @@
 using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 
 namespace AnimateDiff.Sampling;
@@ -9,15 +10,44 @@ namespace AnimateDiff.Sampling;
 /// <param name="request">Its settings.</param>
 internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, GenerationRequest request)
 {
+    private readonly IReadOnlyList<Attention> _perturbed = UNetChanges.Perturbed(unet, request.PerturbedAttention);
+    private readonly ContextWindows? _windows = request.Context is null ? null : new ContextWindows(request.Context);
+
     /// <summary>The prediction of a step, [B, 4, F, h, w].</summary>
     /// <param name="input">Latents as the scheduler scales them for the model, [B, 4, F, h, w].</param>
     /// <param name="scheduler">Knows the timesteps.</param>
     /// <param name="index">Number of the step.</param>
     public Tensor Of(Tensor input, Scheduler scheduler, int index)
     {
-        if (!request.IsGuided)
-            return unet.call(input, scheduler.TimestepTensor(index, input.shape[0], input.device), text);
-        var both = cat([input, input]);                                                                      // [2·B, 4, F, h, w]
-        return Guidance.Combine(unet.call(both, scheduler.TimestepTensor(index, both.shape[0], input.device), text), request.GuidanceScale);
+        using var scope = NewDisposeScope();
+        var timestep = scheduler.TimestepTensor(index, 1, input.device);
+        var said = Call(request.IsGuided ? cat([input, input]) : input, timestep, text, index);              // [2·B, 4, F, h, w] with guidance
+        var positive = request.IsGuided ? said.chunk(2)[1] : said;
+        var guided = request.IsGuided ? Guidance.Combine(said, request.GuidanceScale) : said;
+        if (_perturbed.Count > 0)
+            guided = guided.Add((positive - Perturbed(input, timestep, index)).Times(request.PerturbedAttention!.Scale));
+        if (request.GuidanceRescale > 0)
+            guided = Guidance.Rescale(guided, positive, request.GuidanceRescale);
+        return guided.MoveToOuterDisposeScope();
     }
+
+    // The positive prompt's branch where the chosen layers see every place by itself alone.
+    private Tensor Perturbed(Tensor input, Tensor timestep, int index)
+    {
+        foreach (var layer in _perturbed)
+            layer.IsIdentity = true;
+        try
+        {
+            using var positive = text.Last(request.IsGuided ? text.Rows / 2 : text.Rows);
+            return Call(input, timestep, positive, index);
+        }
+        finally
+        {
+            foreach (var layer in _perturbed)
+                layer.IsIdentity = false;
+        }
+    }
+
+    private Tensor Call(Tensor input, Tensor timestep, TextContext prompts, int index)
+        => _windows is null ? unet.call(input, timestep, prompts) : _windows.Average(input, prompts, index, (frames, own) => unet.call(frames, timestep, own));
 }

@@ -14,6 +14,6 @@ internal static class StartLatents
     public static Tensor Of(GenerationRequest request, ClipSize size, Scheduler scheduler, PipelineParts parts, Generator generator)
     {
         var pixels = parts.Vae.Config.PixelsPerLatent;
-        return InitialLatents.Draw(generator, size.Clips, size.Frames, size.Height / pixels, size.Width / pixels, scheduler.InitNoiseSigma, parts.Device);
+        return StartNoise.Draw(request, size, size.Height / pixels, size.Width / pixels, scheduler.InitNoiseSigma, generator, parts.Device);
     }
 }

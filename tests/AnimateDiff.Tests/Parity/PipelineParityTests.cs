@@ -8,6 +8,10 @@ namespace AnimateDiff.Tests.Parity;
 public class PipelineParityTests
 {
     [Theory]
+    [InlineData("pipe-freeinit")]
+    [InlineData("pipe-freenoise")]
+    [InlineData("pipe-freeu")]
+    [InlineData("pipe-pag")]
     [InlineData("pipe-v1-dpmpp2m-karras")]
     [InlineData("pipe-v2-motionlora-eulera")]
     [InlineData("pipe-v3-adapter-lcm")]
@@ -87,7 +91,7 @@ public class PipelineParityTests
             adapters.Add(new(AdapterRole.DomainAdapter, Goldens.Model("domain-adapter.ckpt"), scale.GetDouble()));
         if (settings.TryGetProperty("motion_loras", out var loras))
             adapters.AddRange(loras.EnumerateArray().Select(lora => new Adapter(AdapterRole.MotionLora, Goldens.Model($"motionlora-{lora[0].GetString()}.ckpt"), lora[1].GetDouble())));
-        return new GenerationRequest(Texts(call, "prompt"))
+        return QualitySettings.Of(settings, new GenerationRequest(Texts(call, "prompt"))
         {
             NegativePrompts = Texts(call, "negative_prompt"),
             Frames = call.GetProperty("num_frames").GetInt32(),
@@ -100,7 +104,7 @@ public class PipelineParityTests
             Truncate = true,
             Semantics = Semantics.Diffusers,
             Adapters = adapters,
-        };
+        });
     }
 
     private static string[] Texts(JsonElement call, string key) => !call.TryGetProperty(key, out var value) ? [""]

@@ -1,0 +1,48 @@
+using AnimateDiff.Noise;
+
+namespace AnimateDiff.Sampling;
+
+/// <summary>The noise of a run's first step.</summary>
+internal static class StartNoise
+{
+    /// <summary>Noise of a standard deviation, [B, 4, F, h, w] in fp32.</summary>
+    /// <param name="request">Says how the frames' noises belong together.</param>
+    /// <param name="size">Of the clips.</param>
+    /// <param name="height">h, in latent pixels.</param>
+    /// <param name="width">w, in latent pixels.</param>
+    /// <param name="sigma">The standard deviation.</param>
+    /// <param name="generator">Draws it, and the order of frames.</param>
+    /// <param name="device">Where it goes.</param>
+    public static Tensor Draw(GenerationRequest request, ClipSize size, int height, int width, double sigma, Generator generator, Device device)
+    {
+        using var scope = NewDisposeScope();
+        Tensor Frames(int count) => InitialLatents.Draw(generator, size.Clips, count, height, width, sigma, device);
+        var noise = request.NoiseInEffect switch
+        {
+            NoiseKind.Constant => Frames(1).expand(-1, -1, size.Frames, -1, -1).contiguous(),
+            NoiseKind.Repeated when request.Window is var (length, _) && length < size.Frames
+                => Select(Frames(length), [.. Enumerable.Range(0, size.Frames).Select(frame => (long)frame % length)]),
+            NoiseKind.Shuffled when request.Window is var (length, stride) => Select(Frames(size.Frames), Shuffle(size.Frames, length, stride, generator)),
+            _ => Frames(size.Frames),
+        };
+        return noise.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Which drawn frame each frame's noise is, as diffusers' FreeNoise has it: the first <paramref name="length"/> have their own, and every
+    /// <paramref name="stride"/> frames after them take those of as many frames one window earlier, in an order of their own.
+    /// </summary>
+    internal static long[] Shuffle(int frames, int length, int stride, Generator generator)
+    {
+        long[] from = [.. Enumerable.Range(0, frames).Select(frame => (long)frame)];
+        for (var start = length; start < frames; start += stride)
+        {
+            using var order = randperm(stride, generator: generator);
+            var shuffled = order.data<long>().Select(offset => from[start - length + offset]).ToArray();
+            shuffled.AsSpan(0, Math.Min(stride, frames - start)).CopyTo(from.AsSpan(start));
+        }
+        return from;
+    }
+
+    private static Tensor Select(Tensor noise, long[] frames) => noise.index_select(2, tensor(frames, device: noise.device));
+}
