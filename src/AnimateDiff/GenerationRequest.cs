@@ -52,7 +52,7 @@ public sealed record GenerationRequest
     /// <summary>One negative prompt for all clips, or one each. Empty by default.</summary>
     public IReadOnlyList<string> NegativePrompts { get; init; } = [""];
 
-    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32). Null: 16.</summary>
+    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32). Null: 16, or those of the video of <see cref="Source"/>.</summary>
     public int? Frames { get; init; }
 
     /// <summary>Width in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
@@ -91,6 +91,12 @@ public sealed record GenerationRequest
     /// <summary>Adapters in place for this request, in any order; they are removed again by a request without them.</summary>
     public IReadOnlyList<Adapter> Adapters { get; init; } = [];
 
+    /// <summary>A video or picture the clips are made from; null: from noise alone.</summary>
+    public ClipSource? Source { get; init; }
+
+    /// <summary>What the prompts become at later frames, in any order; between them the text is mixed, and after the last it stays.</summary>
+    public IReadOnlyList<PromptAt> PromptsAt { get; init; } = [];
+
     /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
 
@@ -98,7 +104,8 @@ public sealed record GenerationRequest
     /// <exception cref="RequestException">A setting is out of its range, or the sampler does not know an option.</exception>
     public void Validate()
     {
-        _ = Noise.Scheduler.Create(Scheduler, SchedulerOptions, Steps);
+        var scheduler = Noise.Scheduler.Create(Scheduler, SchedulerOptions, Steps);
+        Source?.Validate(scheduler);
         if (Prompts.Count == 0)
             throw new RequestException("There is no prompt: give at least one.");
         if (NegativePrompts.Count != 1 && NegativePrompts.Count != Prompts.Count)
