@@ -11,7 +11,7 @@ internal static class GenerateCommand
 
     public static Command Create()
     {
-        var (model, quality) = (new ModelArguments(), new QualityArguments());
+        var (model, source, quality) = (new ModelArguments(), new SourceArguments(), new QualityArguments());
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
@@ -30,6 +30,7 @@ internal static class GenerateCommand
         var output = new Option<string?>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json; by default a GIF in this folder, named after the prompt.", HelpName = "FILE|DIR/" };
 
         var command = new Command("generate", "Turns prompts into animations.") { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
+        source.AddTo(command);
         model.AddTo(command);
         quality.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -49,6 +50,8 @@ internal static class GenerateCommand
                 Truncate = parsed.GetValue(truncate),
                 Semantics = Enum.Parse<Semantics>(parsed.GetValue(semantics)!, ignoreCase: true),
                 Adapters = model.Adapters(parsed),
+                Source = source.Source(parsed),
+                PromptsAt = source.PromptsAt(parsed),
             };
             request = quality.Apply(parsed, request);
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
@@ -64,6 +67,8 @@ internal static class GenerateCommand
                   --motion-lora v2_lora_ZoomIn.ckpt:0.8 --scheduler euler-a --steps 30 --seed 42 --out rain.mp4
               animatediff generate "a lake" "a forest" --seed 1 --base sd15/ --motion v3_sd15_mm.ckpt --domain-adapter v3_sd15_adapter.ckpt:0.5 --out frames/
               animatediff generate "waves at night" --frames 64 --context 16:4:closed --base sd15/ --motion v3_sd15_mm.ckpt --out loop.mp4
+              animatediff generate "a watercolour of a corgi" --video corgi.mp4 --strength 0.6 --base sd15/ --motion v3_sd15_mm.ckpt
+              animatediff generate "a field in spring" --prompt-at "8:a field in winter" --base sd15/ --motion v3_sd15_mm.ckpt
             """);
     }
 

@@ -60,6 +60,7 @@ internal static class RunCommand
     private static GenerationRequest Request(OfficialRun run, OfficialClip clip) => new(clip.Prompt)
     {
         NegativePrompts = [clip.NegativePrompt],
+        PromptsAt = clip.PromptsAt,
         Seed = clip.Seed ?? GenerateCommand.RandomSeed(),
         Steps = run.Steps,
         GuidanceScale = run.GuidanceScale,

@@ -56,8 +56,12 @@ public sealed class AnimateDiffPipeline : IDisposable
 
     /// <summary>The recipe of a request, without generating it.</summary>
     /// <exception cref="RequestException">A setting is wrong, or does not go with the model.</exception>
-    public Task<Recipe> DescribeAsync(GenerationRequest request) =>
-        _parts.RecipeOfAsync(request, _parts.SizeOf(request), Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps));
+    /// <exception cref="FileException">A video or picture the request is made from is missing or damaged.</exception>
+    public async Task<Recipe> DescribeAsync(GenerationRequest request)
+    {
+        request = await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, [], CancellationToken.None);
+        return await _parts.RecipeOfAsync(request, _parts.SizeOf(request), Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps));
+    }
 
     /// <summary>Generates the clips of a request.</summary>
     /// <param name="request">What to generate.</param>
@@ -68,10 +72,12 @@ public sealed class AnimateDiffPipeline : IDisposable
     public async Task<Generated> GenerateAsync(
         GenerationRequest request, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
+        var warnings = new List<string>();
+        request = await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
         var size = _parts.SizeOf(request);
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
-        var warnings = new List<string>();
-        var videos = await _worker.RunAsync(() => Run(request, size, scheduler, warnings, progress, cancellationToken), cancellationToken);
+        var source = await SourceFrames.ReadAsync(request.Source, size, cancellationToken);
+        var videos = await _worker.RunAsync(() => Run(request, size, scheduler, source, warnings, progress, cancellationToken), cancellationToken);
         return new Generated(videos, await _parts.RecipeOfAsync(request, size, scheduler), warnings);
     }
 
@@ -82,64 +88,70 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.Dispose();
     }
 
-    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings,
+    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
-        var latents = Denoise(request, size, scheduler, warnings, progress, cancellationToken);
+        var latents = Denoise(request, size, scheduler, source, warnings, progress, cancellationToken);
         VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames))];
         Decode(latents, size, request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
         return [.. videos.Select(video => video.Build())];
     }
 
     /// <summary>The latents of a request's clips, [B, 4, F, h, w].</summary>
-    private Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, List<string> warnings,
+    private Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
 
-        // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance: the negative half first, as the references stack them
+        // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance, or [2·B·F, L, D] where the prompt changes: the negative half first, as the references stack them
         progress?.Report(new(GenerationStage.Encode, 0, 1));
-        using var prompts = _parts.Prompts.Encode(request.Prompts, request.IsGuided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
+        using var prompts = PromptTravel.Encode(_parts.Prompts, request, size.Frames);
         using var text = _parts.UNet.Prepare(request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
-        // 2. seed → noise
+        // 2. seed → noise, or a source under noise
         using var generator = InitialLatents.Seeded(request.Seed);
-        var latents = StartLatents.Of(request, size, scheduler, _parts, generator);
+        using var start = SourceStart.Of(source, request, size, scheduler, _parts, generator, cancellationToken);
+        var latents = start?.Latents(request.Source!) ?? StartLatents.Of(request, size, scheduler, _parts, generator);
 
         // 3. noise → latents
         var prediction = new NoisePrediction(_parts.UNet, text, request);
-        var (steps, runs) = (scheduler.Timesteps.Count, request.FreeInit ?? 1);
+        var (first, evaluations, runs) = (start?.First ?? 0, scheduler.Timesteps.Count, request.FreeInit ?? 1);
+        var (each, done) = (evaluations - first, 0);
         var freeInit = new FreeInit(scheduler, latents.alias());
         for (var run = 0; run < runs; run++)
         {
             if (run > 0)
                 latents = latents.Then(x => freeInit.Next(x, generator));
             using var sampler = scheduler.Start();
-            for (var i = 0; i < steps; i++)
+            for (var i = first; i < evaluations; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                progress?.Report(new(GenerationStage.Denoise, run * steps + i, runs * steps));
+                progress?.Report(new(GenerationStage.Denoise, done++, runs * each));
                 using var step = NewDisposeScope();
                 var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
-                var next = sampler.Step(noise, i, latents, generator).MoveToOuterDisposeScope();
+                var stepped = sampler.Step(noise, i, latents, generator);
+                var next = (start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
                 latents.Dispose();
                 latents = next;
             }
         }
-        progress?.Report(new(GenerationStage.Denoise, runs * steps, runs * steps));
+        progress?.Report(new(GenerationStage.Denoise, done, runs * each));
         return latents.MoveToOuterDisposeScope();
     }
+
+    /// <summary>Frames the VAE takes at once.</summary>
+    internal static int FramesAtOnce(int? chunk, int height, int width) => chunk ?? Math.Max(1, PixelsDecodedAtOnce / (height * width));
 
     /// <summary>Decodes clip after clip, a few frames at a time; each chunk goes to <paramref name="sink"/> as [n, 3, H, W] in −1…1.</summary>
     private void Decode(Tensor latents, ClipSize size, int? chunk, Action<int, Tensor> sink,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
-        var frames = chunk ?? Math.Max(1, PixelsDecodedAtOnce / (size.Height * size.Width));
+        var frames = FramesAtOnce(chunk, size.Height, size.Width);
         var (done, total) = (0, size.Clips * size.Frames);
         progress?.Report(new(GenerationStage.Decode, 0, total));
         for (var clip = 0; clip < size.Clips; clip++)
@@ -154,19 +166,24 @@ public sealed class AnimateDiffPipeline : IDisposable
     /// A request's final latents [B, 4, F, h, w] and its frames [B, F, 3, H, W] in 0…1 before they become bytes, the caller's to dispose;
     /// for comparing with references.
     /// </summary>
-    internal Task<(Tensor Latents, Tensor Frames)> GenerateTensorsAsync(GenerationRequest request, Scheduler scheduler) => _worker.RunAsync(() =>
+    internal async Task<(Tensor Latents, Tensor Frames)> GenerateTensorsAsync(GenerationRequest request, Scheduler scheduler)
     {
+        request = await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, [], CancellationToken.None);
         var size = _parts.SizeOf(request);
-        _parts.Apply(request);
-        using var scope = NewDisposeScope();
-        using var _ = inference_mode();
-        var latents = Denoise(request, size, scheduler, [], null, CancellationToken.None);
-        var chunks = new List<Tensor>();
-        Decode(latents, size, null, (_, images) => chunks.Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
-        var frames = cat(chunks).unflatten(0, size.Clips, size.Frames);
-        chunks.ForEach(images => images.Dispose());
-        return (latents.DetachFromDisposeScope(), frames.DetachFromDisposeScope());
-    });
+        var source = await SourceFrames.ReadAsync(request.Source, size, CancellationToken.None);
+        return await _worker.RunAsync(() =>
+        {
+            _parts.Apply(request);
+            using var scope = NewDisposeScope();
+            using var _ = inference_mode();
+            var latents = Denoise(request, size, scheduler, source, [], null, CancellationToken.None);
+            var chunks = new List<Tensor>();
+            Decode(latents, size, null, (_, images) => chunks.Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
+            var frames = cat(chunks).unflatten(0, size.Clips, size.Frames);
+            chunks.ForEach(images => images.Dispose());
+            return (latents.DetachFromDisposeScope(), frames.DetachFromDisposeScope());
+        });
+    }
 
     /// <summary>Number of tensors alive on the pipeline's thread.</summary>
     internal Task<long> LiveTensorsAsync() => _worker.RunAsync(() => DisposeScopeManager.Statistics.ThreadTotalLiveCount);

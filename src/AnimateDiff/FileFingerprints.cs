@@ -21,5 +21,8 @@ internal static class FileFingerprints
     }
 
     /// <summary>A name for a file that is made from what <paramref name="origin"/> says: 32 hexadecimal digits.</summary>
-    public static string NameFor(string origin) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(origin)))[..32];
+    public static string NameFor(string origin) => OfText(origin)[..32];
+
+    /// <summary>SHA-256 of a text in UTF-8, in lower-case hexadecimal.</summary>
+    public static string OfText(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

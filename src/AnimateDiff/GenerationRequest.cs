@@ -52,7 +52,7 @@ public sealed record GenerationRequest
     /// <summary>One negative prompt for all clips, or one each. Empty by default.</summary>
     public IReadOnlyList<string> NegativePrompts { get; init; } = [""];
 
-    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16.</summary>
+    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16, or those of the video of <see cref="Source"/>.</summary>
     public int? Frames { get; init; }
 
     /// <summary>Width in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
@@ -119,6 +119,12 @@ public sealed record GenerationRequest
     internal (int Length, int Stride)? Window => Context is not null ? (Context.Length, Context.Length - Context.Overlap)
         : FreeNoise is not null ? (FreeNoise.Length, FreeNoise.Stride) : null;
 
+    /// <summary>A video or picture the clips are made from; null: from noise alone.</summary>
+    public ClipSource? Source { get; init; }
+
+    /// <summary>What the prompts become at later frames, in any order; between them the text is mixed, and after the last it stays.</summary>
+    public IReadOnlyList<PromptAt> PromptsAt { get; init; } = [];
+
     /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
 
@@ -126,7 +132,8 @@ public sealed record GenerationRequest
     /// <exception cref="RequestException">A setting is out of its range, or the sampler does not know an option.</exception>
     public void Validate()
     {
-        _ = Noise.Scheduler.Create(Scheduler, SchedulerOptions, Steps);
+        var scheduler = Noise.Scheduler.Create(Scheduler, SchedulerOptions, Steps);
+        Source?.Validate(scheduler);
         if (Prompts.Count == 0)
             throw new RequestException("There is no prompt: give at least one.");
         if (NegativePrompts.Count != 1 && NegativePrompts.Count != Prompts.Count)
@@ -150,6 +157,8 @@ public sealed record GenerationRequest
             throw new RequestException("A guidance rescale needs guidance to bring back: give a guidance scale above 1, or perturbed-attention guidance.");
         if (FreeInit is < 2)
             throw new RequestException($"{FreeInit} runs of FreeInit are not possible: expected 2 or more, usually 3.");
+        if (FreeInit is not null && Source is not null)
+            throw new RequestException("FreeInit begins again from noise, a run from a video or picture begins from that: give one of them.");
         if (FreeNoise is not null && Context is not null)
             throw new RequestException("FreeNoise and context windows both decide which frames are seen together, one within the motion modules and one before them: give one of them.");
         if (InitialNoise is NoiseKind.Repeated or NoiseKind.Shuffled && Window is null)

@@ -127,11 +127,14 @@ internal sealed class PipelineParts : IDisposable
         }
     }
 
+    /// <summary>Frames a clip can have.</summary>
+    public int LongestClip => UNet.Motion?.MotionMaxSeqLength ?? 1;
+
     /// <summary>The size of a request's clips, after checking that the models can make it.</summary>
     public ClipSize SizeOf(GenerationRequest request)
     {
         request.Validate();
-        var longest = UNet.Motion?.MotionMaxSeqLength ?? 1;
+        var longest = LongestClip;
         var frames = request.Frames ?? Math.Min(DefaultFrames, longest);
         if (UNet.Motion is null ? frames != 1 : frames < 1 || request.Window is null && frames > longest)
             throw new RequestException(UNet.Motion is null
@@ -145,6 +148,7 @@ internal sealed class PipelineParts : IDisposable
         var (height, width) = (request.Height ?? UNet.Config.SampleSize * pixels, request.Width ?? UNet.Config.SampleSize * pixels);
         if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
             throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
+        PromptTravel.Check(request.PromptsAt, frames);
         return new ClipSize(request.Prompts.Count, frames, height, width);
     }
 
@@ -196,6 +200,8 @@ internal sealed class PipelineParts : IDisposable
         Embeddings = _options.Embeddings,
         Adapters = await Task.WhenAll(request.Adapters.Select(async adapter =>
             new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),
+        Source = await SourceFingerprint.RecordAsync(request.Source),
+        PromptsAt = request.PromptsAt is { Count: > 0 } travel ? travel : null,
         Files = await _files,
     };
 

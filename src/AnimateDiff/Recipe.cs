@@ -18,6 +18,18 @@ public sealed record RecipeFile(string Path, string Sha256);
 /// <param name="Sha256">SHA-256 of its content.</param>
 public sealed record RecipeAdapter(AdapterRole Role, string Path, double Scale, string Sha256);
 
+/// <summary>A video or picture that took part.</summary>
+/// <param name="Kind">How.</param>
+/// <param name="Path">As it was given.</param>
+/// <param name="Strength">See <see cref="ClipSource.Strength"/>.</param>
+/// <param name="Sha256">SHA-256 of its content; of a folder the one of its pictures' hashes, joined in their order.</param>
+/// <param name="Mask">The mask, as it was given.</param>
+/// <param name="MaskSha256">The same for the mask.</param>
+public sealed record RecipeSource(SourceKind Kind, string Path, double Strength, string Sha256, string? Mask = null, string? MaskSha256 = null)
+{
+    internal IEnumerable<RecipeFile> Files => Mask is null ? [new(Path, Sha256)] : [new(Path, Sha256), new(Mask, MaskSha256!)];
+}
+
 /// <summary>Everything that makes an animation again: it is written into every output. Unknown keys are refused when read.</summary>
 public sealed record Recipe
 {
@@ -93,6 +105,10 @@ public sealed record Recipe
     public NoiseKind? InitialNoise { get; init; }
     /// <summary>Adapters in place.</summary>
     public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
+    /// <summary>See <see cref="GenerationRequest.Source"/>.</summary>
+    public RecipeSource? Source { get; init; }
+    /// <summary>See <see cref="GenerationRequest.PromptsAt"/>; null for none.</summary>
+    public IReadOnlyList<PromptAt>? PromptsAt { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
     public required IReadOnlyList<string> Embeddings { get; init; }
     /// <summary>Every other file that was read: weights and vocabulary.</summary>
@@ -122,12 +138,12 @@ public sealed record Recipe
     public void CheckFiles(Recipe other)
     {
         var found = other.Hashes.ToHashSet();
-        foreach (var file in Files.Concat(Adapters.Select(adapter => new RecipeFile(adapter.Path, adapter.Sha256))))
+        foreach (var file in Files.Concat(Adapters.Select(adapter => new RecipeFile(adapter.Path, adapter.Sha256))).Concat(Source?.Files ?? []))
             if (!found.Contains(file.Sha256))
-                throw new FileException(file.Path, $"{file.Path} is not the file that made the animation (SHA-256 {file.Sha256[..12]}… was recorded and is not among the models found): give the right one, or --force to go on with this one.");
+                throw new FileException(file.Path, $"{file.Path} is not the file that made the animation (SHA-256 {file.Sha256[..12]}… was recorded and is not among the files found): give the right one, or --force to go on with this one.");
     }
 
-    private IEnumerable<string> Hashes => [.. Files.Select(file => file.Sha256), .. Adapters.Select(adapter => adapter.Sha256)];
+    private IEnumerable<string> Hashes => [.. Files.Select(file => file.Sha256), .. Adapters.Select(adapter => adapter.Sha256), .. Source?.Files.Select(file => file.Sha256) ?? []];
 
     /// <summary>The request that made it.</summary>
     public GenerationRequest ToRequest() => new(Prompts)
@@ -152,6 +168,8 @@ public sealed record Recipe
         Context = Context,
         InitialNoise = InitialNoise,
         Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
+        Source = Source is null ? null : new(Source.Kind, Source.Path, Source.Strength, Source.Mask),
+        PromptsAt = PromptsAt ?? [],
     };
 
     /// <summary>The pipeline that made it.</summary>

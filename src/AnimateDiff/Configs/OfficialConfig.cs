@@ -67,10 +67,10 @@ public static class OfficialConfig
     /// <summary>Prompts, with one negative prompt and one seed for all or one for each.</summary>
     private static IReadOnlyList<OfficialClip> ReadClips(YamlSection entry)
     {
-        var prompts = entry.Texts("prompt") is { Count: > 0 } list ? list : throw entry.Error("prompt", "missing, expected a list of prompts");
+        var prompts = entry.TextsAtFrames("prompt") is { Count: > 0 } list ? list : throw entry.Error("prompt", "missing, expected a list of prompts");
         var negatives = ForEach(prompts.Count, entry.Texts("n_prompt") ?? [""], "n_prompt");
         var seeds = ForEach(prompts.Count, entry.Wholes("seed") ?? [BigInteger.MinusOne], "seed");
-        return [.. prompts.Select((prompt, i) => new OfficialClip(prompt, negatives[i], Seed(seeds[i])))];
+        return [.. prompts.Select((prompt, i) => new OfficialClip(prompt[0].Text, negatives[i], Seed(seeds[i])) { PromptsAt = prompt.Count > 1 ? [.. prompt.Skip(1)] : [] })];
 
         IReadOnlyList<T> ForEach<T>(int count, IReadOnlyList<T> values, string key) => values.Count == count ? values
             : values.Count == 1 ? [.. Enumerable.Repeat(values[0], count)]

@@ -47,7 +47,11 @@ public sealed record OfficialRun
 /// <param name="Prompt">Entry of <c>prompt</c>.</param>
 /// <param name="NegativePrompt">Entry of <c>n_prompt</c>, or the one for all.</param>
 /// <param name="Seed">Entry of <c>seed</c> as torch takes it; null: random (−1 or none given).</param>
-public sealed record OfficialClip(string Prompt, string NegativePrompt, ulong? Seed);
+public sealed record OfficialClip(string Prompt, string NegativePrompt, ulong? Seed)
+{
+    /// <summary>What the prompt becomes at later frames. Beyond the official scripts: an entry of <c>prompt</c> may be texts by frame, <c>{0: TEXT, 8: TEXT}</c>.</summary>
+    public IReadOnlyList<PromptAt> PromptsAt { get; init; } = [];
+}
 
 /// <summary>A LoRA file and its strength.</summary>
 /// <param name="Path">The file.</param>

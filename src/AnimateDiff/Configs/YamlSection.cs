@@ -86,6 +86,17 @@ internal sealed class YamlSection
     /// <summary>Texts: one, or a list.</summary>
     public IReadOnlyList<string>? Texts(string key) => List(key, TextOf);
 
+    /// <summary>Texts as <see cref="Texts"/>, each of which may be a group of texts by frame, <c>{0: TEXT, 8: TEXT}</c>: in the order of the frames, the first at 0.</summary>
+    public IReadOnlyList<IReadOnlyList<PromptAt>>? TextsAtFrames(string key) => List<IReadOnlyList<PromptAt>>(key, (node, _) =>
+    {
+        if (node is not YamlMappingNode group)
+            return [new PromptAt(0, TextOf(node, key))];
+        PromptAt[] texts = [.. group.Children.Select(pair => new PromptAt(
+            int.TryParse(Plain(pair.Key), NumberStyles.None, CultureInfo.InvariantCulture, out var frame) ? frame : throw Error(pair.Key, $"{key} has a text at “{pair.Key}”, expected the number of a frame"),
+            TextOf(pair.Value, key))).OrderBy(text => text.Frame)];
+        return texts is [{ Frame: 0 }, ..] ? texts : throw Error(node, $"{key} has texts by frame and none at 0, where the clip begins");
+    });
+
     public YamlSection? Section(string key) => Find(key) is { } node ? new YamlSection(_path, node, key) : null;
 
     public IReadOnlyList<YamlSection> Sections(string key) => Find(key) switch

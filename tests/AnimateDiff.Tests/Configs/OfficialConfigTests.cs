@@ -97,6 +97,20 @@ public sealed class OfficialConfigTests : IDisposable
     [InlineData("[-1]", null)]
     public void Seeds_are_read_as_torch_takes_them(string yaml, ulong? seed) => Assert.Equal(seed, Load($"- {{prompt: one, seed: {yaml}}}")[0].Clips[0].Seed);
 
+    [Fact]
+    public void A_prompt_may_change_from_frame_to_frame()
+    {
+        var clips = Load("- prompt: [{ 8: 'b: c', 0: a }, plain]")[0].Clips;
+        Assert.Equal(["a", "plain"], clips.Select(clip => clip.Prompt));
+        Assert.Equal([new PromptAt(8, "b: c")], clips[0].PromptsAt);
+        Assert.Empty(clips[1].PromptsAt);
+    }
+
+    [Theory]
+    [InlineData("- prompt: [{ 1: a }]", "line 1: prompt has texts by frame and none at 0")]
+    [InlineData("- prompt: [{ 0: a, last: b }]", "line 1: prompt has a text at “last”, expected the number of a frame")]
+    public void A_prompt_that_changes_begins_at_frame_0(string yaml, string message) => Assert.Contains(message, Assert.Throws<RequestException>(() => Load(yaml)).Message);
+
     [Theory]
     [InlineData("- prompt: [one]\n  guidance: 8", "prompts.yaml, line 2: unknown key guidance; expected one of")]
     [InlineData("- prompt: [one]\n  motion_modul: a.ckpt", "line 2: unknown key motion_modul (did you mean motion_module?)")]
