@@ -80,9 +80,9 @@ public sealed class LoraStackTests : IDisposable
         // A LoRA is two layers in a row: the response to any input must be that of the original and of the two.
         var image = randn(1, 3, 8, 8);
         var expected = nn.functional.conv2d(image, before[2]) + 0.7 * nn.functional.conv2d(nn.functional.conv2d(image, down), up);
-        Assert.Equal(0, Goldens.Difference(nn.functional.conv2d(image, after[2]), expected), 1e-5);
+        Assert.Equal(0, Goldens.Difference(nn.functional.conv2d(image, after[2]), expected), 1e-4);
         var point = nn.functional.conv2d(image, before[4]) + 0.7 * nn.functional.conv2d(nn.functional.conv2d(image, pointDown[.., .., TensorIndex.None, TensorIndex.None]), pointUp[.., .., TensorIndex.None, TensorIndex.None]);
-        Assert.Equal(0, Goldens.Difference(nn.functional.conv2d(image, after[4]), point), 1e-5);
+        Assert.Equal(0, Goldens.Difference(nn.functional.conv2d(image, after[4]), point), 1e-4);
         Assert.Equal(0, Goldens.Difference(after[0], before[0] + 0.7 * linearUp.flatten(1).matmul(linearDown.flatten(1))), 1e-6);
     }
 

@@ -12,6 +12,7 @@ public class PipelineParityTests
     [InlineData("pipe-freenoise")]
     [InlineData("pipe-freeu")]
     [InlineData("pipe-pag")]
+    [InlineData("pipe-prompt-travel")]
     [InlineData("pipe-v1-dpmpp2m-karras")]
     [InlineData("pipe-v2-motionlora-eulera")]
     [InlineData("pipe-v3-adapter-lcm")]
@@ -104,11 +105,16 @@ public class PipelineParityTests
             Truncate = true,
             Semantics = Semantics.Diffusers,
             Adapters = adapters,
+            PromptsAt = PromptsAt(call),
         });
     }
 
     private static string[] Texts(JsonElement call, string key) => !call.TryGetProperty(key, out var value) ? [""]
+        : value.ValueKind == JsonValueKind.Object ? [value.GetProperty("0").GetString()!]
         : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(text => text.GetString()!)] : [value.GetString()!];
+
+    private static PromptAt[] PromptsAt(JsonElement call) => call.GetProperty("prompt") is not { ValueKind: JsonValueKind.Object } travel ? []
+        : [.. travel.EnumerateObject().Where(at => at.Name != "0").Select(at => new PromptAt(int.Parse(at.Name), at.Value.GetString()!))];
 
     private static Scheduler Sampler(JsonElement settings)
     {
