@@ -1,3 +1,4 @@
+using AnimateDiff.Control;
 using AnimateDiff.Denoising;
 using AnimateDiff.Noise;
 using AnimateDiff.Sampling;
@@ -102,7 +103,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance: the negative half first, as the references stack them
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         using var prompts = _parts.Prompts.Encode(request.Prompts, request.IsGuided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
-        using var text = _parts.UNet.Prepare(request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
+        var embeddings = request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive;
+        using var text = _parts.UNet.Prepare(embeddings);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
@@ -111,7 +113,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         var latents = StartLatents.Of(request, size, scheduler, _parts, generator);
 
         // 3. noise → latents
-        var prediction = new NoisePrediction(_parts.UNet, text, request);
+        var control = ControlRun.Start(request, size, _parts, embeddings, scheduler.Timesteps.Count, cancellationToken);
+        var prediction = new NoisePrediction(_parts.UNet, text, request, control);
         using var sampler = scheduler.Start();
         for (var i = 0; i < scheduler.Timesteps.Count; i++)
         {

@@ -79,9 +79,13 @@ public sealed record Recipe
     public bool? ResnetNormAcrossFrames { get; init; }
     /// <summary>Adapters in place.</summary>
     public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
+    /// <summary>ControlNets and what they followed, or null; their files are among <see cref="Files"/>.</summary>
+    public IReadOnlyList<ControlNetInput>? Controls { get; init; }
+    /// <summary>A SparseCtrl encoder and its pictures, or null; their files are among <see cref="Files"/>.</summary>
+    public SparseControl? Sparse { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
     public required IReadOnlyList<string> Embeddings { get; init; }
-    /// <summary>Every other file that was read: weights and vocabulary.</summary>
+    /// <summary>Every other file that was read: weights, vocabulary and pictures.</summary>
     public required IReadOnlyList<RecipeFile> Files { get; init; }
 
     /// <summary>The recipe as indented JSON with snake_case names.</summary>
@@ -131,6 +135,8 @@ public sealed record Recipe
         Truncate = Truncate,
         Semantics = Semantics,
         Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
+        Controls = Controls ?? [],
+        Sparse = Sparse,
     };
 
     /// <summary>The pipeline that made it.</summary>

@@ -28,6 +28,9 @@ internal static class Goldens
     /// <summary>The parameters of a reference case.</summary>
     public static string CaseJson(string name) => File.ReadAllText(Find(Path.Combine("cases", name + ".json")));
 
+    /// <summary>A folder of the reference cases' pictures.</summary>
+    public static string CaseFolder(string name) => Find(Path.Combine("cases", name));
+
     /// <summary>Largest absolute difference between two tensors of one shape, as a number.</summary>
     public static double Difference(Tensor actual, Tensor expected)
     {

@@ -15,6 +15,10 @@ public class PipelineParityTests
     [InlineData("pipe-v3-clipskip")]
     [InlineData("pipe-v3-ddim")]
     [InlineData("pipe-v3-nocfg")]
+    [InlineData("pipe-controlnet")]
+    [InlineData("pipe-controlnet-two")]
+    [InlineData("pipe-sparsectrl-rgb")]
+    [InlineData("pipe-sparsectrl-scribble")]
     public async Task Frames_equal_those_of_diffusers(string name)
     {
         using var reference = Goldens.Case(name);
@@ -100,8 +104,47 @@ public class PipelineParityTests
             Truncate = true,
             Semantics = Semantics.Diffusers,
             Adapters = adapters,
+            Controls = ControlNets(settings),
+            Sparse = Sparse(settings),
         };
     }
+
+    // "video-in reversed" is that folder from its end
+    private static ControlNetInput[] ControlNets(JsonElement settings)
+    {
+        var call = settings.GetProperty("call");
+        if (!settings.TryGetProperty("conditioning_frames", out var frames) || call.TryGetProperty("controlnet_frame_indices", out _))
+            return [];
+        string[] sources = [.. All(frames).Select(frame => frame.GetString()!)];
+        double[] Numbers(string key, double otherwise) => call.TryGetProperty(key, out var value) ? [.. All(value).Select(number => number.GetDouble())] : [.. sources.Select(_ => otherwise)];
+        var (scales, starts, ends) = (Numbers("controlnet_conditioning_scale", 1), Numbers("control_guidance_start", 0), Numbers("control_guidance_end", 1));
+        return [.. sources.Select((source, i) => new ControlNetInput(Goldens.Model("controlnet"), Pictures(source), scales[i], starts[i], ends[i]))];
+    }
+
+    private static SparseControl? Sparse(JsonElement settings)
+    {
+        var call = settings.GetProperty("call");
+        if (!call.TryGetProperty("controlnet_frame_indices", out var indices))
+            return null;
+        var source = settings.GetProperty("conditioning_frames").GetString()!;
+        var images = indices.EnumerateArray().Select((index, i) => new SparseImage(index.GetInt32(), Path.Combine(Goldens.CaseFolder(source), $"{i:000}.png")));
+        return new SparseControl(Goldens.Model(source.Replace("sparse-", "sparsectrl-")), [.. images],
+            call.TryGetProperty("controlnet_conditioning_scale", out var scale) ? scale.GetDouble() : 1);
+    }
+
+    private static string Pictures(string source)
+    {
+        if (source.Split(' ') is not [var folder, "reversed"])
+            return Goldens.CaseFolder(source);
+        var reversed = Directory.CreateTempSubdirectory("animatediff-reversed-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(reversed, recursive: true);
+        string[] files = [.. Directory.EnumerateFiles(Goldens.CaseFolder(folder)).OrderDescending()];
+        foreach (var (i, file) in files.Index())
+            File.Copy(file, Path.Combine(reversed, $"{i:000}.png"));
+        return reversed;
+    }
+
+    private static JsonElement[] All(JsonElement value) => value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : [value];
 
     private static string[] Texts(JsonElement call, string key) => !call.TryGetProperty(key, out var value) ? [""]
         : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(text => text.GetString()!)] : [value.GetString()!];
