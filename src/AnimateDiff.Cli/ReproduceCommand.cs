@@ -9,15 +9,17 @@ internal static class ReproduceCommand
     public static Command Create()
     {
         var model = new ModelArguments();
+        var control = new ControlArguments();
         var file = new Argument<string>("file") { Description = "An animation made by this program, or its run.json." };
         var output = new Option<string>("--out") { Description = "Where to write it.", HelpName = "FILE|DIR/", Required = true };
-        var command = new Command("reproduce", "Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings. Models that have moved are given with --base, --motion and --tokenizer.") { file, output };
+        var command = new Command("reproduce", "Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings. Models and pictures that have moved are given with --base, --motion, --tokenizer, and the other options of generate.") { file, output };
         model.AddTo(command);
+        control.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var path = parsed.GetValue(file)!;
             var recipe = Recipe.FromJson(RecipeReader.Read(path), path);
-            var request = recipe.ToRequest();
+            var request = control.Apply(parsed, recipe.ToRequest());
             if (model.Adapters(parsed) is { Count: > 0 } adapters)
                 request = request with { Adapters = adapters };
             await Generation.RunAsync(model.Options(parsed, recipe.ToOptions()), [request], recipe.Fps, parsed.GetValue(output)!, cancellationToken, recipe);

@@ -16,14 +16,14 @@ internal sealed class ControlNetModel(ControlConfig config, Device? device = nul
     /// <param name="sample">Noisy latents, [B, 4, F, h, w].</param>
     /// <param name="timestep">[B], or [1] for all clips.</param>
     /// <param name="text">From <see cref="ControlEncoder.Prepare"/>, for B or B·F rows.</param>
-    /// <param name="condition">From <see cref="Embed"/>, the same for all clips.</param>
+    /// <param name="condition">From <see cref="Embed"/>: for all images, for the F frames of every clip, or for each of B·F.</param>
     /// <param name="scale">Strength.</param>
     public ControlResiduals Forward(Tensor sample, Tensor timestep, TextContext text, Tensor condition, double scale = 1)
     {
         using var scope = NewDisposeScope();
         var (clips, frames) = (sample.shape[0], sample.shape[2]);
         var images = ChannelsLast(sample.transpose(1, 2).flatten(0, 1));                                     // [B·F, 4, h, w]
-        var hidden = images.Then(conv_in.call).Plus(condition.expand(frames, -1, -1, -1).repeat(clips, 1, 1, 1));
+        var hidden = images.Then(conv_in.call).Plus(condition.repeat(clips * frames / condition.shape[0], 1, 1, 1));
         return Encode(hidden, timestep, text, clips, motionSets: clips * frames, scale).MoveToOuterDisposeScope();
     }
 }

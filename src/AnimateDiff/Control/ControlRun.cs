@@ -34,7 +34,8 @@ internal sealed class ControlRun
         if (request.Sparse is not { } control)
             return new ControlRun(nets, null, steps);
         var encoder = parts.Control.Sparse(control.Path);
-        return new ControlRun(nets, new Sparse(encoder, encoder.Prepare(embeddings), SparseCondition(request, control, size, parts, encoder, cancellationToken), control.Scale), steps);
+        var condition = SparseCondition(control, size, parts, encoder, cancellationToken);
+        return new ControlRun(nets, new Sparse(encoder, encoder.Prepare(embeddings), condition, control.Scale), steps);
     }
 
     /// <summary>What is added to the UNet in a step; null for nothing.</summary>
@@ -50,19 +51,20 @@ internal sealed class ControlRun
                 Add(model.Forward(sample, timestep, text, condition, input.Scale));
         }
         if (_sparse is { } sparse)
-            Add(sparse.Model.Forward(timestep, sparse.Text, sparse.Condition, sample.shape[0], sparse.Scale));
+            Add(sparse.Model.Forward(timestep, sparse.Text, sparse.Condition, sample.shape[0], sample.shape[2], sparse.Scale));
         return sum;
 
         void Add(ControlResiduals more) => sum = sum is null ? more : sum.Plus(more);
     }
 
     // Pictures, or latents of pictures, in their frames, and zeros in the others; the mask says which is which.
-    private static Tensor SparseCondition(GenerationRequest request, SparseControl control, ClipSize size, PipelineParts parts, SparseControlNetModel encoder, CancellationToken cancellationToken)
+    private static Tensor SparseCondition(
+        SparseControl control, ClipSize size, PipelineParts parts, SparseControlNetModel encoder, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
         var given = ControlPictures.Sparse(control, size, cancellationToken);                                // [n, 3, H, W] in 0…1
         if (encoder.TakesLatents)
-            given = Latents(given, request.Seed, parts);                                                     // [n, 4, h, w]
+            given = Latents(given, parts);                                                                   // [n, 4, h, w]
         long[] frames = [.. control.FramesOf(size.Frames)];
         using var places = tensor(frames);
         var condition = zeros([size.Frames, .. given.shape[1..]]).index_copy_(0, places, given);
@@ -70,7 +72,8 @@ internal sealed class ControlRun
         return encoder.Embed(condition, mask).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Latents(Tensor pictures, ulong seed, PipelineParts parts)
+    // Their mean: the published pipelines draw, from a generator that no seed of theirs decides, around it by less than 8 bits of colour can tell.
+    private static Tensor Latents(Tensor pictures, PipelineParts parts)
     {
         using var distribution = parts.Vae.Encode(pictures.Times(2).Add(-1));
         return distribution.Mean.Times(parts.Vae.Config.ScalingFactor).to(CPU);

@@ -41,7 +41,7 @@ internal sealed class SparseControlNetModel : ControlEncoder
     /// <summary>The condition's features, which no step changes.</summary>
     /// <param name="condition">[F, 3, H, W] pictures in 0…1, or [F, 4, h, w] their latents (<see cref="TakesLatents"/>); zero in frames that have none.</param>
     /// <param name="mask">[F, 1, …], of the size of the condition: 1 in frames that have one, 0 in others.</param>
-    /// <returns>[F, C, h, w]</returns>
+    /// <returns>[F, C, h, w], or [B·F, C, h, w] of so many conditions</returns>
     public Tensor Embed(Tensor condition, Tensor mask)
     {
         using var scope = NewDisposeScope();
@@ -51,13 +51,15 @@ internal sealed class SparseControlNetModel : ControlEncoder
     /// <summary>What it adds to the UNet.</summary>
     /// <param name="timestep">[B], or [1] for all clips.</param>
     /// <param name="text">From <see cref="ControlEncoder.Prepare"/>, for B or B·F rows.</param>
-    /// <param name="condition">From <see cref="Embed"/>, the same for all clips.</param>
+    /// <param name="condition">From <see cref="Embed"/>, of F frames for all clips, or of B·F.</param>
     /// <param name="clips">B</param>
+    /// <param name="frames">F</param>
     /// <param name="scale">Strength.</param>
-    public ControlResiduals Forward(Tensor timestep, TextContext text, Tensor condition, long clips, double scale = 1)
+    public ControlResiduals Forward(Tensor timestep, TextContext text, Tensor condition, long clips, long frames, double scale = 1)
     {
         using var scope = NewDisposeScope();
-        var hidden = condition.Add(conv_in.bias!.view(1, -1, 1, 1)).Then(x => x.repeat(clips, 1, 1, 1)).Then(ChannelsLast); // conv_in of zeros is its bias
+        var started = condition.Add(conv_in.bias!.view(1, -1, 1, 1));                                        // conv_in of zeros is its bias
+        var hidden = started.repeat(clips * frames / condition.shape[0], 1, 1, 1).Then(ChannelsLast);        // [B·F, C, h, w]
         return Encode(hidden, timestep, text, clips, MotionNormAcrossFrames ? clips : hidden.shape[0], scale).MoveToOuterDisposeScope();
     }
 

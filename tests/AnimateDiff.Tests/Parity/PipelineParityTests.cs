@@ -15,10 +15,6 @@ public class PipelineParityTests
     [InlineData("pipe-v3-clipskip")]
     [InlineData("pipe-v3-ddim")]
     [InlineData("pipe-v3-nocfg")]
-    [InlineData("pipe-controlnet")]
-    [InlineData("pipe-controlnet-two")]
-    [InlineData("pipe-sparsectrl-rgb")]
-    [InlineData("pipe-sparsectrl-scribble")]
     public async Task Frames_equal_those_of_diffusers(string name)
     {
         using var reference = Goldens.Case(name);
@@ -34,6 +30,20 @@ public class PipelineParityTests
         Assert.InRange(Goldens.Difference(videos, expected), 0, 1e-3);
         var (actual8, expected8) = ((videos * 255).round().to(ScalarType.Byte), (expected * 255).round().to(ScalarType.Byte));
         Assert.InRange(actual8.eq(expected8).to(ScalarType.Float64).mean().item<double>(), 0.999, 1);
+    }
+
+    /// <summary>
+    /// There is none of pipe-sparsectrl-rgb: its pictures' latents are a draw from a state of the global generator that nobody knows.
+    /// <see cref="Control.SparseControlTests"/> has that network's numbers.
+    /// </summary>
+    [Theory]
+    [InlineData("pipe-controlnet")]
+    [InlineData("pipe-controlnet-two")]
+    [InlineData("pipe-sparsectrl-scribble")]
+    public async Task Controlled_frames_equal_those_of_diffusers(string name)
+    {
+        Assert.SkipWhen(Goldens.Shared is null, "The full reference set is not beside the repository (ANIMATEDIFF_GOLDENS).");
+        await Frames_equal_those_of_diffusers(name);
     }
 
     /// <summary>The layouts a motion module comes in differ in the rounding of its position encoding; what is computed does not.</summary>
