@@ -5,7 +5,7 @@ namespace AnimateDiff.Control;
 /// <summary>The control networks of a pipeline's current request. They are as large as half a base model, so those of earlier requests are let go of.</summary>
 internal sealed class ControlModels(ModelKind baseModel, PipelineOptions options) : IDisposable
 {
-    private readonly Dictionary<string, (DateTime Written, ControlEncoder Model)> _open = [];
+    private readonly Dictionary<(string Path, CheckpointKind Kind), (DateTime Written, ControlEncoder Model)> _open = [];
 
     /// <summary>Reads the networks of a request that are not in place yet, and lets go of all others.</summary>
     /// <exception cref="FileException">One is missing or damaged, is not what it was given as, or was not made for the base model.</exception>
@@ -14,16 +14,16 @@ internal sealed class ControlModels(ModelKind baseModel, PipelineOptions options
         var wanted = request.Controls.Select(control => (control.Path, Kind: CheckpointKind.ControlNet)).ToList();
         if (request.Sparse is { } sparse)
             wanted.Add((sparse.Path, CheckpointKind.SparseControlNet));
-        foreach (var (path, (written, model)) in _open.ToList())
-            if (wanted.All(network => network.Path != path) || File.GetLastWriteTimeUtc(path) != written)
+        foreach (var (network, (written, model)) in _open.ToList())
+            if (!wanted.Contains(network) || File.GetLastWriteTimeUtc(network.Path) != written)
             {
                 model.Dispose();
-                _open.Remove(path);
+                _open.Remove(network);
             }
-        foreach (var (path, kind) in wanted)
+        foreach (var network in wanted)
         {
-            if (!_open.ContainsKey(path))
-                _open.Add(path, (File.GetLastWriteTimeUtc(path), Load(path, kind)));
+            if (!_open.ContainsKey(network))
+                _open.Add(network, (File.GetLastWriteTimeUtc(network.Path), Load(network.Path, network.Kind)));
         }
         if (request.Sparse is { } own)
         {
@@ -34,10 +34,10 @@ internal sealed class ControlModels(ModelKind baseModel, PipelineOptions options
     }
 
     /// <summary>A ControlNet of the current request.</summary>
-    public ControlNetModel Net(string path) => (ControlNetModel)_open[path].Model;
+    public ControlNetModel Net(string path) => (ControlNetModel)_open[(path, CheckpointKind.ControlNet)].Model;
 
     /// <summary>A SparseCtrl encoder of the current request.</summary>
-    public SparseControlNetModel Sparse(string path) => (SparseControlNetModel)_open[path].Model;
+    public SparseControlNetModel Sparse(string path) => (SparseControlNetModel)_open[(path, CheckpointKind.SparseControlNet)].Model;
 
     /// <summary>Every file a request's control reads: weights and pictures.</summary>
     /// <exception cref="FileException">One is missing or is something else.</exception>

@@ -72,7 +72,7 @@ internal sealed class ControlRun
         return encoder.Embed(condition, mask).MoveToOuterDisposeScope();
     }
 
-    // Their mean: the published pipelines draw, from a generator that no seed of theirs decides, around it by less than 8 bits of colour can tell.
+    // Their mean, so that a seed decides everything: the published pipelines draw around it from a generator that their seed does not set.
     private static Tensor Latents(Tensor pictures, PipelineParts parts)
     {
         using var distribution = parts.Vae.Encode(pictures.Times(2).Add(-1));

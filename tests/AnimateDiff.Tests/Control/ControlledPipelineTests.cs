@@ -75,8 +75,8 @@ public sealed class ControlledPipelineTests : IDisposable
     /// <summary>A ControlNet that follows a folder of another size, and SparseCtrl with a picture for the last frame.</summary>
     private async Task<GenerationRequest> ControlledAsync()
     {
-        await VideoWriter.WriteAsync(_folder["frames/"], Clips.Moving(4, 100, 80), 8, "{}");
-        File.Copy(Directory.EnumerateFiles(_folder["frames"], "*.png").Order().First(), _folder["one.png"]);
+        await VideoWriter.WriteAsync(_folder["frames/"], Clips.Moving(5, 100, 80), 8, "{}");
+        File.Move(Directory.EnumerateFiles(_folder["frames"], "*.png").Order().Last(), _folder["one.png"]);
         var pictures = Directory.EnumerateFiles(_folder["frames"], "*.png").Order().ToArray();
         foreach (var (i, picture) in pictures.Index())
             File.Move(picture, _folder[$"frames/{i:0000}.png"], overwrite: true);
