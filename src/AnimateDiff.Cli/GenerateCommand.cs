@@ -11,7 +11,7 @@ internal static class GenerateCommand
 
     public static Command Create()
     {
-        var (model, source, quality) = (new ModelArguments(), new SourceArguments(), new QualityArguments());
+        var (model, source, control, quality) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new QualityArguments());
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
@@ -32,6 +32,7 @@ internal static class GenerateCommand
         var command = new Command("generate", "Turns prompts into animations.") { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
         source.AddTo(command);
         model.AddTo(command);
+        control.AddTo(command);
         quality.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -53,7 +54,7 @@ internal static class GenerateCommand
                 Source = source.Source(parsed),
                 PromptsAt = source.PromptsAt(parsed),
             };
-            request = quality.Apply(parsed, request);
+            request = quality.Apply(parsed, control.Apply(parsed, request));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
@@ -69,6 +70,8 @@ internal static class GenerateCommand
               animatediff generate "waves at night" --frames 64 --context 16:4:closed --base sd15/ --motion v3_sd15_mm.ckpt --out loop.mp4
               animatediff generate "a watercolour of a corgi" --video corgi.mp4 --strength 0.6 --base sd15/ --motion v3_sd15_mm.ckpt
               animatediff generate "a field in spring" --prompt-at "8:a field in winter" --base sd15/ --motion v3_sd15_mm.ckpt
+              animatediff generate "a dancer in the rain" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet openpose/:0.8:0-0.6 --control poses.mp4
+              animatediff generate "waves at a beach" --base sd15/ --motion v3_sd15_mm.ckpt --sparsectrl v3_sd15_sparsectrl_rgb.ckpt --sparse 0:beach.png
             """);
     }
 

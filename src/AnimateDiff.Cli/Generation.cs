@@ -57,6 +57,8 @@ internal static class Generation
         Tokenizer = options.Tokenizer,
         Embeddings = options.Embeddings,
         Adapters = [.. recipe.Adapters.Zip(request.Adapters, (recorded, given) => recorded with { Path = given.Path })],
+        Controls = recipe.Controls is null ? null : request.Controls,
+        Sparse = request.Sparse,
     };
 
     /// <summary>The output as given, or for one of several <c>name-01.gif</c>, <c>DIR/01/</c>.</summary>

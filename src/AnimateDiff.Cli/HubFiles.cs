@@ -20,6 +20,8 @@ internal static class HubFiles
         {
             Path = await ResolveAsync(adapter.Path, cancellationToken, adapter.Role == AdapterRole.DomainAdapter ? ModelPart.DomainAdapter : ModelPart.Other),
         })),
+        Controls = await Task.WhenAll(request.Controls.Select(async control => control with { Path = await ResolveAsync(control.Path, cancellationToken) })),
+        Sparse = request.Sparse is null ? null : request.Sparse with { Path = await ResolveAsync(request.Sparse.Path, cancellationToken) },
     };
 
     /// <summary>A part of the embedded model by its name; an existing path as it is; a hub name from the cache, or pulled with progress.</summary>

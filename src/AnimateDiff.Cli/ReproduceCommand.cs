@@ -9,17 +9,18 @@ internal static class ReproduceCommand
     public static Command Create()
     {
         var model = new ModelArguments();
-        var source = new SourceArguments();
+        var (source, control) = (new SourceArguments(), new ControlArguments());
         var file = new Argument<string>("file") { Description = "An animation made by this program, or its run.json." };
         var output = new Option<string>("--out") { Description = "Where to write it.", HelpName = "FILE|DIR/", Required = true };
-        var command = new Command("reproduce", "Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings. Models that have moved are given with --base, --motion and --tokenizer, a source with --video, --image and --mask.") { file, output };
+        var command = new Command("reproduce", "Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings. Models and pictures that have moved are given with --base, --motion, --tokenizer, and the other options of generate.") { file, output };
         source.AddFilesTo(command);
         model.AddTo(command);
+        control.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var path = parsed.GetValue(file)!;
             var recipe = Recipe.FromJson(RecipeReader.Read(path), path);
-            var request = recipe.ToRequest();
+            var request = control.Apply(parsed, recipe.ToRequest());
             if (model.Adapters(parsed) is { Count: > 0 } adapters)
                 request = request with { Adapters = adapters };
             request = request with { Source = source.Source(parsed, request.Source) };

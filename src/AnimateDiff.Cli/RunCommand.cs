@@ -29,8 +29,6 @@ internal static class RunCommand
             for (var index = 0; index < runs.Count; index++)
             {
                 var run = runs[index];
-                if (run.SparseControl is not null)
-                    throw new RequestException($"{path}, entry {index + 1}: controlnet_path asks for SparseCtrl, which this version does not have yet.");
                 GenerationRequest[] requests = [.. run.Clips.Select(clip => Request(run, clip) with
                 {
                     Width = run.Width ?? parsed.GetValue(width),
@@ -66,6 +64,8 @@ internal static class RunCommand
         GuidanceScale = run.GuidanceScale,
         Truncate = true,                                                    // as the official scripts do
         SchedulerOptions = SchedulerOptions(run.Inference),
+        Sparse = run.SparseControl is not { } sparse ? null
+            : new SparseControl(Known(sparse.Path), [.. sparse.Frames.Zip(sparse.Images, (frame, image) => new SparseImage(frame, image))]) { Normalize = sparse.NormalizeImages },
         Adapters =
         [
             .. run.ImageLora is { } lora ? [new Adapter(AdapterRole.Lora, Known(lora.Path), lora.Scale)] : Array.Empty<Adapter>(),

@@ -1,3 +1,4 @@
+using AnimateDiff.Control;
 using AnimateDiff.Denoising;
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
@@ -109,7 +110,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance, or [2·B·F, L, D] where the prompt changes: the negative half first, as the references stack them
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         using var prompts = PromptTravel.Encode(_parts.Prompts, request, size.Frames);
-        using var text = _parts.UNet.Prepare(request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
+        var embeddings = request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive;
+        using var text = _parts.UNet.Prepare(embeddings);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
@@ -119,9 +121,10 @@ public sealed class AnimateDiffPipeline : IDisposable
         var latents = start?.Latents(request.Source!) ?? StartLatents.Of(request, size, scheduler, _parts, generator);
 
         // 3. noise → latents
-        var prediction = new NoisePrediction(_parts.UNet, text, request);
         var (first, evaluations, runs) = (start?.First ?? 0, scheduler.Timesteps.Count, request.FreeInit ?? 1);
         var (each, done) = (evaluations - first, 0);
+        var control = ControlRun.Start(request, size, _parts, embeddings, first, evaluations, cancellationToken);
+        var prediction = new NoisePrediction(_parts.UNet, text, request, control);
         var freeInit = new FreeInit(scheduler, latents.alias());
         for (var run = 0; run < runs; run++)
         {

@@ -125,11 +125,18 @@ public sealed record GenerationRequest
     /// <summary>What the prompts become at later frames, in any order; between them the text is mixed, and after the last it stays.</summary>
     public IReadOnlyList<PromptAt> PromptsAt { get; init; } = [];
 
+    /// <summary>ControlNets and what they follow; their effects add up.</summary>
+    public IReadOnlyList<ControlNetInput> Controls { get; init; } = [];
+
+    /// <summary>A SparseCtrl encoder with pictures of some frames, or null.</summary>
+    public SparseControl? Sparse { get; init; }
+
     /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
 
     /// <summary>Checks what can be checked without a model; a pipeline checks the rest.</summary>
     /// <exception cref="RequestException">A setting is out of its range, or the sampler does not know an option.</exception>
+    /// <exception cref="FileException">A picture is missing.</exception>
     public void Validate()
     {
         var scheduler = Noise.Scheduler.Create(Scheduler, SchedulerOptions, Steps);
@@ -142,6 +149,9 @@ public sealed record GenerationRequest
             throw new RequestException($"A guidance scale of {GuidanceScale} is not possible: expected 0 or more, usually 1 to 15.");
         if (DecodeChunk is < 1)
             throw new RequestException($"The VAE cannot decode {DecodeChunk} frames at once: expected 1 or more.");
+        foreach (var control in Controls)
+            control.Validate();
+        Sparse?.Validate();
         ValidateQuality();
     }
 

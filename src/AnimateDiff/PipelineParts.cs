@@ -1,3 +1,4 @@
+using AnimateDiff.Control;
 using AnimateDiff.Denoising;
 using AnimateDiff.Lora;
 using AnimateDiff.Noise;
@@ -38,7 +39,8 @@ internal sealed class PipelineParts : IDisposable
         (UNet, Vae, Prompts) = (unet, vae, prompts);
         _loras = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = unet, ["text_encoder"] = textModel });
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
-        _files = Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
+        Control = new ControlModels(baseModel, options);
+        _files = HashesOf(files);
     }
 
     public UNetMotionModel UNet { get; }
@@ -46,6 +48,9 @@ internal sealed class PipelineParts : IDisposable
     public AutoencoderKL Vae { get; }
 
     public PromptEncoder Prompts { get; }
+
+    /// <summary>The control networks of the request in place.</summary>
+    public ControlModels Control { get; }
 
     public Device Device => new(_options.Device);
 
@@ -149,14 +154,16 @@ internal sealed class PipelineParts : IDisposable
         if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
             throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
         PromptTravel.Check(request.PromptsAt, frames);
+        request.Sparse?.FramesOf(frames);
         return new ClipSize(request.Prompts.Count, frames, height, width);
     }
 
-    /// <summary>Puts a request's adapters in place, and the norms of its semantics.</summary>
+    /// <summary>Puts a request's adapters and control networks in place, and the norms of its semantics.</summary>
     /// <returns>What the user should know of it, as sentences.</returns>
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
         _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
+        Control.Set(request);
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
@@ -202,11 +209,17 @@ internal sealed class PipelineParts : IDisposable
             new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),
         Source = await SourceFingerprint.RecordAsync(request.Source),
         PromptsAt = request.PromptsAt is { Count: > 0 } travel ? travel : null,
-        Files = await _files,
+        Controls = request.Controls is { Count: > 0 } controls ? controls : null,
+        Sparse = request.Sparse,
+        Files = [.. await _files, .. await HashesOf(ControlModels.FilesOf(request, size.Frames))],
     };
+
+    private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>
+        Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
 
     public void Dispose()
     {
+        Control.Dispose();
         _loras.Dispose();
         _adapters.Dispose();
         UNet.Dispose();

@@ -109,9 +109,13 @@ public sealed record Recipe
     public RecipeSource? Source { get; init; }
     /// <summary>See <see cref="GenerationRequest.PromptsAt"/>; null for none.</summary>
     public IReadOnlyList<PromptAt>? PromptsAt { get; init; }
+    /// <summary>ControlNets and what they followed, or null; their files are among <see cref="Files"/>.</summary>
+    public IReadOnlyList<ControlNetInput>? Controls { get; init; }
+    /// <summary>A SparseCtrl encoder and its pictures, or null; their files are among <see cref="Files"/>.</summary>
+    public SparseControl? Sparse { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
     public required IReadOnlyList<string> Embeddings { get; init; }
-    /// <summary>Every other file that was read: weights and vocabulary.</summary>
+    /// <summary>Every other file that was read: weights, vocabulary and pictures.</summary>
     public required IReadOnlyList<RecipeFile> Files { get; init; }
 
     /// <summary>The recipe as indented JSON with snake_case names.</summary>
@@ -170,6 +174,8 @@ public sealed record Recipe
         Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
         Source = Source is null ? null : new(Source.Kind, Source.Path, Source.Strength, Source.Mask),
         PromptsAt = PromptsAt ?? [],
+        Controls = Controls ?? [],
+        Sparse = Sparse,
     };
 
     /// <summary>The pipeline that made it.</summary>

@@ -39,6 +39,9 @@ public sealed record MotionConfig
     /// </summary>
     public string Temporal { get; init; } = Attention;
 
+    /// <summary>Whether a module has two self-attentions, as AnimateDiff's, or one, as SparseCtrl's: not a key of the file, since each is always so.</summary>
+    internal bool HasSecondAttention { get; init; } = true;
+
     /// <summary>Whether the frames are mixed by 1-D convolutions.</summary>
     internal bool IsConvolution => Temporal == Convolution;
 

@@ -50,14 +50,14 @@ internal sealed class MotionModule : nn.Module<Tensor, BlockContext, Tensor>
     }
 }
 
-/// <summary>Two self-attentions along the frames, each told the positions of the frames, and a feed-forward layer.</summary>
+/// <summary>Two self-attentions along the frames, or one (SparseCtrl), each told the positions of the frames, and a feed-forward layer.</summary>
 internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
 {
     private readonly PositionEncoding pos_embed;
     private readonly LayerNorm norm1;
     private readonly Attention attn1;
-    private readonly LayerNorm norm2;
-    private readonly Attention attn2;
+    private readonly LayerNorm? norm2;
+    private readonly Attention? attn2;
     private readonly LayerNorm norm3;
     private readonly FeedForward ff;
 
@@ -69,8 +69,11 @@ internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
         pos_embed = new(channels, config.MotionMaxSeqLength);
         norm1 = nn.LayerNorm(channels, device: device);
         attn1 = new(channels, config.MotionNumAttentionHeads, device: device);
-        norm2 = nn.LayerNorm(channels, device: device);
-        attn2 = new(channels, config.MotionNumAttentionHeads, device: device);
+        if (config.HasSecondAttention)
+        {
+            norm2 = nn.LayerNorm(channels, device: device);
+            attn2 = new(channels, config.MotionNumAttentionHeads, device: device);
+        }
         norm3 = nn.LayerNorm(channels, device: device);
         ff = new(channels, device);
         RegisterComponents();
@@ -89,7 +92,7 @@ internal sealed class TemporalTransformerBlock : nn.Module<Tensor, Tensor>
     {
         var positions = pos_embed.call(tokens);
         var hidden = norm1.call(tokens).Plus(positions).Then(x => attn1.call(x, null)).Plus(tokens);
-        return norm2.call(hidden).Plus(positions).Then(x => attn2.call(x, null)).PlusResidual(hidden);
+        return attn2 is null ? hidden : norm2!.call(hidden).Plus(positions).Then(x => attn2.call(x, null)).PlusResidual(hidden);
     }
 }
 

@@ -21,12 +21,12 @@ internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyV
     public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count));
 
     /// <summary>The text of some frames of each clip: where there is one row per frame, those frames' rows.</summary>
-    /// <param name="chosen">The frames.</param>
+    /// <param name="chosen">The frames; null for all.</param>
     /// <param name="clips">Clips there are.</param>
     /// <param name="frames">Frames of each there are.</param>
-    public TextContext Of(long[] chosen, long clips, long frames)
+    public TextContext Of(long[]? chosen, long clips, long frames)
     {
-        if (rows == clips)
+        if (chosen is null || rows == clips)
             return Each(rows, tensor => tensor.alias());
         using var index = tensor(Enumerable.Range(0, (int)clips).SelectMany(clip => chosen.Select(frame => clip * frames + frame)).ToArray(), device: layers.Values.First().Key.device);
         return Each(clips * chosen.Length, tensor => tensor.index_select(0, index));

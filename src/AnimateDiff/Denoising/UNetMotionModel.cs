@@ -1,3 +1,4 @@
+using AnimateDiff.Control;
 using AnimateDiff.Layers;
 using AnimateDiff.Weights;
 using TorchSharp.Modules;
@@ -124,7 +125,14 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// <param name="timestep">[B], or [1] for all clips.</param>
     /// <param name="text">From <see cref="Prepare"/>, for B or B·F rows.</param>
     /// <returns>The prediction in the sample's type, [B, 4, F, h, w].</returns>
-    public override Tensor forward(Tensor sample, Tensor timestep, TextContext text)
+    public override Tensor forward(Tensor sample, Tensor timestep, TextContext text) => Forward(sample, timestep, text, control: null);
+
+    /// <summary>The prediction with what control adds to the outputs of the way down and of the middle block.</summary>
+    /// <param name="sample">Noisy latents, [B, 4, F, h, w].</param>
+    /// <param name="timestep">[B], or [1] for all clips.</param>
+    /// <param name="text">From <see cref="Prepare"/>, for B or B·F rows.</param>
+    /// <param name="control">Residuals, or null for none.</param>
+    public Tensor Forward(Tensor sample, Tensor timestep, TextContext text, ControlResiduals? control)
     {
         using var scope = NewDisposeScope();
         var (clips, frames) = (sample.shape[0], sample.shape[2]);
@@ -148,6 +156,8 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
 
         // 4. mid
         hidden = hidden.Then(x => mid_block.call(x, context));                                               // [B·F, C, h/8, w/8]
+        if (control is not null)
+            (hidden, skips) = (hidden.Then(x => x.Add(control.Mid)), control.AddTo(skips));
 
         // 5. up
         foreach (var block in up_blocks)

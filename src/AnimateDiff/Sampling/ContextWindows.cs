@@ -33,12 +33,12 @@ internal sealed class ContextWindows(FrameContext context)
     /// <param name="input">[B, 4, F, h, w]</param>
     /// <param name="text">What it attends to.</param>
     /// <param name="step">Number of the step.</param>
-    /// <param name="predict">The UNet of a window's frames and their text.</param>
-    public Tensor Average(Tensor input, TextContext text, int step, Func<Tensor, TextContext, Tensor> predict)
+    /// <param name="predict">The UNet of a window's latents, their text and their frames.</param>
+    public Tensor Average(Tensor input, TextContext text, int step, Func<Tensor, TextContext, long[]?, Tensor> predict)
     {
         var windows = Of((int)input.shape[2], step);
         if (windows.Count == 1 && !context.Closed)
-            return predict(input, text);
+            return predict(input, text, null);
         using var scope = NewDisposeScope();
         var sum = zeros_like(input);
         var total = new float[input.shape[2]];
@@ -50,7 +50,7 @@ internal sealed class ContextWindows(FrameContext context)
             for (var i = 0; i < frames.Length; i++)
                 total[frames[i]] += weights[i];
             using var own = text.Of(frames, input.shape[0], input.shape[2]);
-            var said = predict(input.index_select(2, index), own) * tensor(weights, input.dtype, input.device).view(-1, 1, 1);
+            var said = predict(input.index_select(2, index), own, frames) * tensor(weights, input.dtype, input.device).view(-1, 1, 1);
             sum.index_add_(2, index, said, Scalars.One);
         }
         return sum.div_(tensor(total, input.dtype, input.device).view(-1, 1, 1)).MoveToOuterDisposeScope();

@@ -1,14 +1,16 @@
+using AnimateDiff.Control;
 using AnimateDiff.Denoising;
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 
 namespace AnimateDiff.Sampling;
 
-/// <summary>What the UNet says of latents, with guidance.</summary>
+/// <summary>What the UNet says of latents, with guidance and control.</summary>
 /// <param name="unet">The UNet.</param>
 /// <param name="text">What it attends to; with guidance the negative half first.</param>
 /// <param name="request">Its settings.</param>
-internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, GenerationRequest request)
+/// <param name="control">What steers it.</param>
+internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, GenerationRequest request, ControlRun control)
 {
     private readonly IReadOnlyList<Attention> _perturbed = UNetChanges.Perturbed(unet, request.PerturbedAttention);
     private readonly ContextWindows? _windows = request.Context is null ? null : new ContextWindows(request.Context);
@@ -49,5 +51,13 @@ internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, Ge
     }
 
     private Tensor Call(Tensor input, Tensor timestep, TextContext prompts, int index)
-        => _windows is null ? unet.call(input, timestep, prompts) : _windows.Average(input, prompts, index, (frames, own) => unet.call(frames, timestep, own));
+    {
+        return _windows is null ? Of(input, prompts, null) : _windows.Average(input, prompts, index, Of);
+
+        Tensor Of(Tensor sample, TextContext own, long[]? window)
+        {
+            using var residuals = control.At(sample, timestep, index, window);
+            return unet.Forward(sample, timestep, own, residuals);
+        }
+    }
 }

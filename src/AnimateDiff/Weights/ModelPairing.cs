@@ -91,6 +91,8 @@ public static class ModelPairing
         CheckpointKind.DomainAdapter => "; give it as --domain-adapter",
         CheckpointKind.MotionLora => "; give it as --motion-lora",
         CheckpointKind.Lora => "; give it as --lora",
+        CheckpointKind.ControlNet => "; give it as --controlnet",
+        CheckpointKind.SparseControlNet => "; give it as --sparsectrl",
         CheckpointKind.UNet or CheckpointKind.Vae or CheckpointKind.TextEncoder => "; it is one part of a base model, so name the whole folder as --base",
         CheckpointKind.Unknown => "; 'animatediff inspect' lists its tensors",
         _ => "",

@@ -4,15 +4,21 @@ using AnimateDiff.Tests.Text;
 
 namespace AnimateDiff.Tests.Parity;
 
-/// <summary>Whole pipelines from prompt and seed to frames, against diffusers (cases/pipe-*).</summary>
+/// <summary>
+/// Whole pipelines from prompt and seed to frames, against diffusers (cases/pipe-*). There is none of pipe-sparsectrl-rgb: its pictures' latents are a draw
+/// from a state of the global generator that nobody knows. <see cref="Control.SparseControlTests"/> has that network's numbers.
+/// </summary>
 public class PipelineParityTests
 {
     [Theory]
+    [InlineData("pipe-controlnet")]
+    [InlineData("pipe-controlnet-two")]
     [InlineData("pipe-freeinit")]
     [InlineData("pipe-freenoise")]
     [InlineData("pipe-freeu")]
     [InlineData("pipe-pag")]
     [InlineData("pipe-prompt-travel")]
+    [InlineData("pipe-sparsectrl-scribble")]
     [InlineData("pipe-v1-dpmpp2m-karras")]
     [InlineData("pipe-v2-motionlora-eulera")]
     [InlineData("pipe-v3-adapter-lcm")]
@@ -20,6 +26,8 @@ public class PipelineParityTests
     [InlineData("pipe-v3-clipskip")]
     [InlineData("pipe-v3-ddim")]
     [InlineData("pipe-v3-nocfg")]
+    [InlineData("pipe-vid2vid")]
+    [InlineData("pipe-vid2vid-controlnet")]
     public async Task Frames_equal_those_of_diffusers(string name)
     {
         using var reference = Goldens.Case(name);
@@ -95,19 +103,61 @@ public class PipelineParityTests
         return QualitySettings.Of(settings, new GenerationRequest(Texts(call, "prompt"))
         {
             NegativePrompts = Texts(call, "negative_prompt"),
-            Frames = call.GetProperty("num_frames").GetInt32(),
-            Height = call.GetProperty("height").GetInt32(),
-            Width = call.GetProperty("width").GetInt32(),
+            Frames = Number(call, "num_frames"),
+            Height = Number(call, "height"),
+            Width = Number(call, "width"),
             Steps = call.GetProperty("num_inference_steps").GetInt32(),
             GuidanceScale = call.GetProperty("guidance_scale").GetDouble(),
-            ClipSkip = call.TryGetProperty("clip_skip", out var skip) ? skip.GetInt32() : 0,
+            ClipSkip = Number(call, "clip_skip") ?? 0,
             Seed = settings.GetProperty("seed").GetUInt64(),
             Truncate = true,
             Semantics = Semantics.Diffusers,
             Adapters = adapters,
             PromptsAt = PromptsAt(call),
+            Controls = ControlNets(settings),
+            Sparse = Sparse(settings),
+            Source = settings.TryGetProperty("video", out var video) ? new(SourceKind.Video, Goldens.Input(video.GetString()!), call.GetProperty("strength").GetDouble()) : null,
         });
     }
+
+    private static int? Number(JsonElement call, string key) => call.TryGetProperty(key, out var value) ? value.GetInt32() : null;
+
+    // "video-in reversed" is that folder from its end
+    private static ControlNetInput[] ControlNets(JsonElement settings)
+    {
+        var call = settings.GetProperty("call");
+        if (!settings.TryGetProperty("conditioning_frames", out var frames) || call.TryGetProperty("controlnet_frame_indices", out _))
+            return [];
+        string[] sources = [.. All(frames).Select(frame => frame.GetString()!)];
+        double[] Numbers(string key, double otherwise) => call.TryGetProperty(key, out var value) ? [.. All(value).Select(number => number.GetDouble())] : [.. sources.Select(_ => otherwise)];
+        var (scales, starts, ends) = (Numbers("controlnet_conditioning_scale", 1), Numbers("control_guidance_start", 0), Numbers("control_guidance_end", 1));
+        return [.. sources.Select((source, i) => new ControlNetInput(Goldens.Model("controlnet"), Pictures(source), scales[i], starts[i], ends[i]))];
+    }
+
+    private static SparseControl? Sparse(JsonElement settings)
+    {
+        var call = settings.GetProperty("call");
+        if (!call.TryGetProperty("controlnet_frame_indices", out var indices))
+            return null;
+        var source = settings.GetProperty("conditioning_frames").GetString()!;
+        var images = indices.EnumerateArray().Select((index, i) => new SparseImage(index.GetInt32(), Path.Combine(Goldens.Input(source), $"{i:000}.png")));
+        return new SparseControl(Goldens.Model(source.Replace("sparse-", "sparsectrl-")), [.. images],
+            call.TryGetProperty("controlnet_conditioning_scale", out var scale) ? scale.GetDouble() : 1);
+    }
+
+    private static string Pictures(string source)
+    {
+        if (source.Split(' ') is not [var folder, "reversed"])
+            return Goldens.Input(source);
+        var reversed = Directory.CreateTempSubdirectory("animatediff-reversed-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(reversed, recursive: true);
+        string[] files = [.. Directory.EnumerateFiles(Goldens.Input(folder)).OrderDescending()];
+        foreach (var (i, file) in files.Index())
+            File.Copy(file, Path.Combine(reversed, $"{i:000}.png"));
+        return reversed;
+    }
+
+    private static JsonElement[] All(JsonElement value) => value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : [value];
 
     private static string[] Texts(JsonElement call, string key) => !call.TryGetProperty(key, out var value) ? [""]
         : value.ValueKind == JsonValueKind.Object ? [value.GetProperty("0").GetString()!]

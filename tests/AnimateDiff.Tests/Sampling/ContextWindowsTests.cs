@@ -51,10 +51,10 @@ public class ContextWindowsTests
         var input = arange(6, ScalarType.Float32).view(1, 1, 6, 1, 1);
         using var text = Text(rows: 1);
         var calls = 0;
-        Tensor Predict(Tensor frames, TextContext own)
+        Tensor Predict(Tensor sample, TextContext own, long[]? frames)
         {
             Assert.Equal(1, own.Rows);
-            return zeros_like(frames) + ++calls;                                                             // first window 1, second 2
+            return zeros_like(sample) + ++calls;                                                             // first window 1, second 2
         }
         var said = new ContextWindows(new FrameContext(4, 2)).Average(input, text, 0, Predict);
         Assert.Equal([1, 1, (2 * 1 + 1 * 2) / 3f, (1 * 1 + 2 * 2) / 3f, 2, 2], said.data<float>().ToArray());
@@ -70,7 +70,7 @@ public class ContextWindowsTests
         using var scope = NewDisposeScope();
         var input = randn([1, 2, 12, 1, 1], generator: new Generator(1, CPU));
         using var text = Text(rows: 1);
-        Tensor Predict(Tensor frames, TextContext _) => frames.cumsum(2);
+        Tensor Predict(Tensor sample, TextContext own, long[]? frames) => sample.cumsum(2);
         Tensor Said(bool closed, Tensor clip) => new ContextWindows(new FrameContext(6, 2, closed)).Average(clip, text, 0, Predict);
         Assert.Equal(0, Goldens.Difference(Said(closed: true, input.roll([4], [2])), Said(closed: true, input).roll([4], [2])), 1e-6);
         Assert.NotEqual(0, Goldens.Difference(Said(closed: false, input.roll([4], [2])), Said(closed: false, input).roll([4], [2])), 1e-1);
@@ -82,11 +82,11 @@ public class ContextWindowsTests
         using var scope = NewDisposeScope();
         using var text = Text(rows: 12);                                                                     // two clips of six frames
         var seen = new List<float[]>();
-        new ContextWindows(new FrameContext(4, 2)).Average(zeros([2, 4, 6, 1, 1]), text, 0, (frames, own) =>
+        new ContextWindows(new FrameContext(4, 2)).Average(zeros([2, 4, 6, 1, 1]), text, 0, (sample, own, _) =>
         {
             Assert.Equal(8, own.Rows);
             seen.Add(own.For(_layer).Key.contiguous().data<float>().ToArray());
-            return frames;
+            return sample;
         });
         Assert.Equal([[0, 1, 2, 3, 6, 7, 8, 9], [2, 3, 4, 5, 8, 9, 10, 11]], seen);
         using var last = text.Last(6);

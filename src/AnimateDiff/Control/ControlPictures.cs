@@ -1,0 +1,44 @@
+using AnimateDiff.Video;
+
+namespace AnimateDiff.Control;
+
+/// <summary>Conditions from files, as the networks take them.</summary>
+internal static class ControlPictures
+{
+    /// <summary>What a ControlNet follows, [1 or F, 3, H, W] in 0…1 on the CPU.</summary>
+    /// <exception cref="FileException">It cannot be read, or has several pictures and fewer than frames.</exception>
+    public static Tensor Follow(ControlNetInput input, ClipSize size, CancellationToken cancellationToken)
+    {
+        using var scope = NewDisposeScope();
+        var clip = Read(input.Images, size, size.Frames, cancellationToken);
+        return clip.Frames == 1 || clip.Frames == size.Frames
+            ? clip.ToTensor().Then01().MoveToOuterDisposeScope()
+            : throw new FileException(input.Images, $"{input.Images} has {clip.Frames} pictures for {size.Frames} frames: give one for all, or {size.Frames} or more.");
+    }
+
+    /// <summary>The pictures of some frames, [n, 3, H, W] in 0…1 on the CPU.</summary>
+    /// <exception cref="FileException">One cannot be read.</exception>
+    public static Tensor Sparse(SparseControl control, ClipSize size, CancellationToken cancellationToken)
+    {
+        using var scope = NewDisposeScope();
+        var pictures = cat([.. control.Images.Select(image => Read(image.Path, size, 1, cancellationToken).ToTensor().Then01())]);
+        return (control.Normalize ? Normalized(pictures) : pictures).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The files a source of pictures for so many frames is made of, for recording.</summary>
+    public static IEnumerable<string> FilesOf(string source, int frames) => Directory.Exists(source) ? PictureReader.InFolder(source).Take(frames) : [source];
+
+    // Reading is asynchronous for the sake of ffmpeg; this is the pipeline's own thread, which may wait.
+    private static VideoFrames Read(string path, ClipSize size, int frames, CancellationToken cancellationToken) =>
+        Task.Run(() => VideoReader.ReadAsync(path, new FrameSize(size.Width, size.Height), frames, cancellationToken), cancellationToken).GetAwaiter().GetResult().Frames;
+
+    private static Tensor Then01(this Tensor signed) => signed.Add(1).Over(2);                               // −1…1 → 0…1
+
+    // Grey, and from the darkest place to the lightest 0…1, as the official script does; a picture of one grey is left black.
+    private static Tensor Normalized(Tensor pictures)
+    {
+        var grey = pictures.mean([1], keepdim: true);                                                        // [n, 1, H, W]
+        var stretched = grey - grey.amin([2, 3], keepdim: true);
+        return stretched.div(stretched.amax([2, 3], keepdim: true)).nan_to_num(0).repeat(1, 3, 1, 1);
+    }
+}
