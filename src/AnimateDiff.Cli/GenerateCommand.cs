@@ -12,6 +12,7 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var model = new ModelArguments();
+        var images = new ImagePromptArguments();
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
@@ -31,6 +32,7 @@ internal static class GenerateCommand
 
         var command = new Command("generate", "Turns prompts into animations.") { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
         model.AddTo(command);
+        images.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var options = model.Options(parsed);
@@ -48,6 +50,7 @@ internal static class GenerateCommand
                 Truncate = parsed.GetValue(truncate),
                 Semantics = Enum.Parse<Semantics>(parsed.GetValue(semantics)!, ignoreCase: true),
                 Adapters = model.Adapters(parsed),
+                ImagePrompts = images.Prompts(parsed),
             };
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
@@ -61,6 +64,7 @@ internal static class GenerateCommand
               animatediff generate "toonyou style, a girl in the rain" --base toonyou_beta3.safetensors --motion mm_sd_v15_v2.ckpt \
                   --motion-lora v2_lora_ZoomIn.ckpt:0.8 --scheduler euler-a --steps 30 --seed 42 --out rain.mp4
               animatediff generate "a lake" "a forest" --seed 1 --base sd15/ --motion v3_sd15_mm.ckpt --domain-adapter v3_sd15_adapter.ckpt:0.5 --out frames/
+              animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
             """);
     }
 

@@ -57,6 +57,8 @@ internal static class Generation
         Tokenizer = options.Tokenizer,
         Embeddings = options.Embeddings,
         Adapters = [.. recipe.Adapters.Zip(request.Adapters, (recorded, given) => recorded with { Path = given.Path })],
+        ImagePrompts = recipe.ImagePrompts is null ? null
+            : [.. recipe.ImagePrompts.Zip(request.ImagePrompts, (recorded, given) => recorded with { Adapter = given.IPAdapter, Encoder = given.Encoder })],
     };
 
     /// <summary>The output as given, or for one of several <c>name-01.gif</c>, <c>DIR/01/</c>.</summary>

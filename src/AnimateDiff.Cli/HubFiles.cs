@@ -20,6 +20,11 @@ internal static class HubFiles
         {
             Path = await ResolveAsync(adapter.Path, cancellationToken, adapter.Role == AdapterRole.DomainAdapter ? ModelPart.DomainAdapter : ModelPart.Other),
         })),
+        ImagePrompts = await Task.WhenAll(request.ImagePrompts.Select(async prompt => prompt with
+        {
+            IPAdapter = await ResolveAsync(prompt.IPAdapter, cancellationToken),
+            Encoder = prompt.Encoder is null ? null : await ResolveAsync(prompt.Encoder, cancellationToken),
+        })),
     };
 
     /// <summary>A part of the embedded model by its name; an existing path as it is; a hub name from the cache, or pulled with progress.</summary>

@@ -103,6 +103,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         using var prompts = _parts.Prompts.Encode(request.Prompts, request.IsGuided ? request.NegativePrompts : null, request.ClipSkip, request.Truncate);
         using var text = _parts.UNet.Prepare(request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive);
+        _parts.ImagePrompts.AddTo(text, request);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 

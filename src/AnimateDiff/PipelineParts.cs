@@ -1,4 +1,5 @@
 using AnimateDiff.Denoising;
+using AnimateDiff.ImagePrompts;
 using AnimateDiff.Lora;
 using AnimateDiff.Noise;
 using AnimateDiff.Text;
@@ -37,6 +38,7 @@ internal sealed class PipelineParts : IDisposable
         (UNet, Vae, Prompts) = (unet, vae, prompts);
         _loras = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = unet, ["text_encoder"] = textModel });
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
+        ImagePrompts = new ImagePromptModels(unet, baseModel, options);
         _files = Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
     }
 
@@ -45,6 +47,8 @@ internal sealed class PipelineParts : IDisposable
     public AutoencoderKL Vae { get; }
 
     public PromptEncoder Prompts { get; }
+
+    public ImagePromptModels ImagePrompts { get; }
 
     public Device Device => new(_options.Device);
 
@@ -148,6 +152,7 @@ internal sealed class PipelineParts : IDisposable
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
         _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
+        ImagePrompts.Load(request.ImagePrompts);
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
@@ -183,6 +188,7 @@ internal sealed class PipelineParts : IDisposable
         Embeddings = _options.Embeddings,
         Adapters = await Task.WhenAll(request.Adapters.Select(async adapter =>
             new RecipeAdapter(adapter.Role, adapter.Path, adapter.Scale, await FileFingerprints.OfAsync(adapter.Path)))),
+        ImagePrompts = await ImagePromptModels.RecipeOfAsync(request.ImagePrompts),
         Files = await _files,
     };
 
@@ -190,6 +196,7 @@ internal sealed class PipelineParts : IDisposable
     {
         _loras.Dispose();
         _adapters.Dispose();
+        ImagePrompts.Dispose();
         UNet.Dispose();
         Vae.Dispose();
         _textModel.Dispose();

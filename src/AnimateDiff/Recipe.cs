@@ -18,6 +18,14 @@ public sealed record RecipeFile(string Path, string Sha256);
 /// <param name="Sha256">SHA-256 of its content.</param>
 public sealed record RecipeAdapter(AdapterRole Role, string Path, double Scale, string Sha256);
 
+/// <summary>An image prompt that took part.</summary>
+/// <param name="Adapter">The IP-Adapter, as it was given.</param>
+/// <param name="Scale">Its weight.</param>
+/// <param name="Images">The pictures, as they were given.</param>
+/// <param name="Encoder">The vision model's folder, as it was given.</param>
+/// <param name="Files">Every file that was read for it.</param>
+public sealed record RecipeImagePrompt(string Adapter, double Scale, IReadOnlyList<string> Images, string? Encoder, IReadOnlyList<RecipeFile> Files);
+
 /// <summary>Everything that makes an animation again: it is written into every output. Unknown keys are refused when read.</summary>
 public sealed record Recipe
 {
@@ -79,6 +87,8 @@ public sealed record Recipe
     public bool? ResnetNormAcrossFrames { get; init; }
     /// <summary>Adapters in place.</summary>
     public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
+    /// <summary>Image prompts, or null.</summary>
+    public IReadOnlyList<RecipeImagePrompt>? ImagePrompts { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
     public required IReadOnlyList<string> Embeddings { get; init; }
     /// <summary>Every other file that was read: weights and vocabulary.</summary>
@@ -108,12 +118,14 @@ public sealed record Recipe
     public void CheckFiles(Recipe other)
     {
         var found = other.Hashes.ToHashSet();
-        foreach (var file in Files.Concat(Adapters.Select(adapter => new RecipeFile(adapter.Path, adapter.Sha256))))
+        foreach (var file in Files.Concat(Adapters.Select(adapter => new RecipeFile(adapter.Path, adapter.Sha256))).Concat(ImagePromptFiles))
             if (!found.Contains(file.Sha256))
                 throw new FileException(file.Path, $"{file.Path} is not the file that made the animation (SHA-256 {file.Sha256[..12]}… was recorded and is not among the models found): give the right one, or --force to go on with this one.");
     }
 
-    private IEnumerable<string> Hashes => [.. Files.Select(file => file.Sha256), .. Adapters.Select(adapter => adapter.Sha256)];
+    private IEnumerable<string> Hashes => [.. Files.Concat(ImagePromptFiles).Select(file => file.Sha256), .. Adapters.Select(adapter => adapter.Sha256)];
+
+    private IEnumerable<RecipeFile> ImagePromptFiles => ImagePrompts?.SelectMany(prompt => prompt.Files) ?? [];
 
     /// <summary>The request that made it.</summary>
     public GenerationRequest ToRequest() => new(Prompts)
@@ -131,6 +143,7 @@ public sealed record Recipe
         Truncate = Truncate,
         Semantics = Semantics,
         Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
+        ImagePrompts = [.. (ImagePrompts ?? []).Select(prompt => new ImagePrompt(prompt.Adapter, prompt.Images, prompt.Scale) { Encoder = prompt.Encoder })],
     };
 
     /// <summary>The pipeline that made it.</summary>

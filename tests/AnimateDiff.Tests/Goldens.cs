@@ -25,6 +25,9 @@ internal static class Goldens
     /// <summary>The tensors of a reference case.</summary>
     public static StateDict Case(string name) => SafetensorsFile.Open(Find(Path.Combine("cases", name + ".safetensors")));
 
+    /// <summary>A file or folder beside the reference cases, such as their pictures.</summary>
+    public static string CaseFile(string name) => Find(Path.Combine("cases", name));
+
     /// <summary>The parameters of a reference case.</summary>
     public static string CaseJson(string name) => File.ReadAllText(Find(Path.Combine("cases", name + ".json")));
 

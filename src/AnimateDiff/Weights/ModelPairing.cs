@@ -91,6 +91,7 @@ public static class ModelPairing
         CheckpointKind.DomainAdapter => "; give it as --domain-adapter",
         CheckpointKind.MotionLora => "; give it as --motion-lora",
         CheckpointKind.Lora => "; give it as --lora",
+        CheckpointKind.IPAdapter => "; give it as --ip-adapter",
         CheckpointKind.UNet or CheckpointKind.Vae or CheckpointKind.TextEncoder => "; it is one part of a base model, so name the whole folder as --base",
         CheckpointKind.Unknown => "; 'animatediff inspect' lists its tensors",
         _ => "",

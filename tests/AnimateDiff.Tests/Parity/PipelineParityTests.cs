@@ -15,6 +15,7 @@ public class PipelineParityTests
     [InlineData("pipe-v3-clipskip")]
     [InlineData("pipe-v3-ddim")]
     [InlineData("pipe-v3-nocfg")]
+    [InlineData("pipe-ip-adapter")]
     public async Task Frames_equal_those_of_diffusers(string name)
     {
         using var reference = Goldens.Case(name);
@@ -87,6 +88,8 @@ public class PipelineParityTests
             adapters.Add(new(AdapterRole.DomainAdapter, Goldens.Model("domain-adapter.ckpt"), scale.GetDouble()));
         if (settings.TryGetProperty("motion_loras", out var loras))
             adapters.AddRange(loras.EnumerateArray().Select(lora => new Adapter(AdapterRole.MotionLora, Goldens.Model($"motionlora-{lora[0].GetString()}.ckpt"), lora[1].GetDouble())));
+        ImagePrompt[] pictures = !settings.TryGetProperty("ip_adapter", out var adapter) ? []
+            : [new(Goldens.Model(adapter.GetProperty("file").GetString()!), [Goldens.CaseFile(adapter.GetProperty("image").GetString()!)], adapter.GetProperty("scale").GetDouble())];
         return new GenerationRequest(Texts(call, "prompt"))
         {
             NegativePrompts = Texts(call, "negative_prompt"),
@@ -100,6 +103,7 @@ public class PipelineParityTests
             Truncate = true,
             Semantics = Semantics.Diffusers,
             Adapters = adapters,
+            ImagePrompts = pictures,
         };
     }
 
