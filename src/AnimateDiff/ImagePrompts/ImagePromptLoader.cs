@@ -24,12 +24,25 @@ internal static class ImagePromptLoader
     }
 
     /// <summary>Every file that an image prompt needs: pictures and weights.</summary>
+    /// <exception cref="FileException">One of them is missing.</exception>
     public static IEnumerable<string> FilesOf(ImagePrompt prompt)
     {
         var encoder = EncoderOf(prompt);
+        foreach (var image in prompt.Images)
+            RequirePicture(image);
         using var adapterWeights = ModelFolder.Open(prompt.IPAdapter);
         using var encoderWeights = ModelFolder.Open(encoder);
-        return [.. prompt.Images, .. ModelFolder.FilesOf(adapterWeights), .. ModelFolder.FilesOf(encoderWeights), Path.Combine(encoder, "config.json")];
+        return [.. prompt.Images, .. ModelFolder.FilesOf(adapterWeights), .. ModelFolder.FilesOf(encoderWeights), .. Config(encoder)];
+    }
+
+    private static string[] Config(string encoder) => Path.Combine(encoder, "config.json") is var path && File.Exists(path) ? [path] : [];
+
+    /// <summary>Refuses a picture that is not there.</summary>
+    /// <exception cref="FileException">It does not exist.</exception>
+    public static void RequirePicture(string path)
+    {
+        if (!File.Exists(path))
+            throw new FileException(path, $"{path} does not exist; --ip-image takes the file of a picture.");
     }
 
     /// <summary>Reads a vision model's folder.</summary>

@@ -25,6 +25,8 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
     public void Load(IReadOnlyList<ImagePrompt> prompts)
     {
         (Source Adapter, Source Encoder)[] needed = [.. prompts.Select(Key)];
+        foreach (var image in prompts.SelectMany(prompt => prompt.Images))
+            ImagePromptLoader.RequirePicture(image);
         Free(_adapters, needed);
         Free(_encoders, needed.Select(key => key.Encoder));
         var device = new Device(options.Device);
@@ -79,8 +81,7 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
     /// <summary>A picture; of an animation the first frame.</summary>
     private static VideoFrames Read(string path)
     {
-        if (!File.Exists(path))
-            throw new FileException(path, $"{path} does not exist; --ip-image takes the file of a picture.");
+        ImagePromptLoader.RequirePicture(path);
         try
         {
             var picture = PictureReader.Read(path, FileKinds.Of(path)).First();

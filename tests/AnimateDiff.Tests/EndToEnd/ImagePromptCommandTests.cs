@@ -35,5 +35,10 @@ public sealed class ImagePromptCommandTests : IDisposable
         (code, _, error) = await CliProcess.RunAsync("reproduce", _folder["clip.webp"], "--out", _folder["other.webp"]);
         Assert.Equal(3, code);
         Assert.Contains("picture.png is not the file that made the animation", error);
+
+        File.Delete(_folder["picture.png"]);
+        (code, _, error) = await CliProcess.RunAsync("reproduce", _folder["clip.webp"], "--out", _folder["other.webp"]);
+        Assert.Equal(3, code);
+        Assert.Contains("picture.png does not exist; --ip-image", error);
     }
 }

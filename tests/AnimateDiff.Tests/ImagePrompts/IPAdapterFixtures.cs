@@ -52,6 +52,18 @@ internal static class IPAdapterFixtures
         return folder.Write("ip-adapter.bin", PickleWriter.Zip(pickle, storages.Select(entry => (entry.Number, entry.Tensor.bytes.ToArray()))));
     }
 
+    /// <summary>An adapter with SDXL's number of layers and width of text.</summary>
+    public static string Sdxl(TempFolder folder)
+    {
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.Write(folder["sdxl.safetensors"],
+        [
+            ("image_proj.proj.weight", zeros(8192, 8)), ("image_proj.proj.bias", zeros(8192)), ("image_proj.norm.weight", zeros(2048)), ("image_proj.norm.bias", zeros(2048)),
+            .. Enumerable.Range(0, 70).SelectMany(layer => new[] { "to_k_ip", "to_v_ip" }.Select(name => ($"ip_adapter.{2 * layer + 1}.{name}.weight", zeros(4, 2048)))),
+        ]);
+        return folder["sdxl.safetensors"];
+    }
+
     /// <summary>The reference adapter with its tensors renamed; those without a new name are left out.</summary>
     public static string Renamed(TempFolder folder, Func<string, string?> rename)
     {

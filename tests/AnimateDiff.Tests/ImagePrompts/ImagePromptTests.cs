@@ -84,6 +84,7 @@ public sealed class ImagePromptTests : IDisposable
 
         Assert.Contains("--ip-encoder", await Refusal(new(IPAdapterFixtures.Renamed(_folder, name => name), [picture])));
         Assert.Contains("15 cross-attention layers, and the base model has 16", await Refusal(Other(name => name.StartsWith("ip_adapter.31.") ? null : name)));
+        Assert.Contains("an IP-Adapter for SDXL", await Refusal(new(IPAdapterFixtures.Sdxl(_folder), [picture]) { Encoder = IPAdapterFixtures.Encoder }));
         Assert.Contains("IP-Adapter FaceID", await Refusal(Other(name => name.Replace("image_proj.proj.", "image_proj.proj.2."))));
         Assert.Contains("IP-Adapter Full", await Refusal(Other(name => name.Replace("image_proj.norm.", "image_proj.proj.3.").Replace("image_proj.proj.w", "image_proj.proj.0.w").Replace("image_proj.proj.b", "image_proj.proj.0.b"))));
         Assert.Contains("a LoRA for SD1.5, not an IP-Adapter; give it as --lora", await Refusal(new(Goldens.Model("kohya-style.safetensors"), [picture]) { Encoder = IPAdapterFixtures.Encoder }));
