@@ -59,6 +59,7 @@ internal static class Generation
         Adapters = [.. recipe.Adapters.Zip(request.Adapters, (recorded, given) => recorded with { Path = given.Path })],
         Controls = recipe.Controls is null ? null : request.Controls,
         Sparse = request.Sparse,
+        ImagePrompts = recipe.ImagePrompts is null ? null : request.ImagePrompts,
     };
 
     /// <summary>The output as given, or for one of several <c>name-01.gif</c>, <c>DIR/01/</c>.</summary>

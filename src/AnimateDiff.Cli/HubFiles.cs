@@ -22,6 +22,11 @@ internal static class HubFiles
         })),
         Controls = await Task.WhenAll(request.Controls.Select(async control => control with { Path = await ResolveAsync(control.Path, cancellationToken) })),
         Sparse = request.Sparse is null ? null : request.Sparse with { Path = await ResolveAsync(request.Sparse.Path, cancellationToken) },
+        ImagePrompts = await Task.WhenAll(request.ImagePrompts.Select(async prompt => prompt with
+        {
+            IPAdapter = await ResolveAsync(prompt.IPAdapter, cancellationToken),
+            Encoder = prompt.Encoder is null ? null : await ResolveAsync(prompt.Encoder, cancellationToken),
+        })),
     };
 
     /// <summary>A part of the embedded model by its name; an existing path as it is; a hub name from the cache, or pulled with progress.</summary>

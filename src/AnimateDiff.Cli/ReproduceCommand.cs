@@ -9,13 +9,14 @@ internal static class ReproduceCommand
     public static Command Create()
     {
         var model = new ModelArguments();
-        var (source, control) = (new SourceArguments(), new ControlArguments());
+        var (source, control, images) = (new SourceArguments(), new ControlArguments(), new ImagePromptArguments());
         var file = new Argument<string>("file") { Description = "An animation made by this program, or its run.json." };
         var output = new Option<string>("--out") { Description = "Where to write it.", HelpName = "FILE|DIR/", Required = true };
         var command = new Command("reproduce", "Makes an animation again from the recipe inside it: the same models, checked by their hashes, the same prompts, seed and settings. Models and pictures that have moved are given with --base, --motion, --tokenizer, and the other options of generate.") { file, output };
         source.AddFilesTo(command);
         model.AddTo(command);
         control.AddTo(command);
+        images.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var path = parsed.GetValue(file)!;
@@ -23,6 +24,8 @@ internal static class ReproduceCommand
             var request = control.Apply(parsed, recipe.ToRequest());
             if (model.Adapters(parsed) is { Count: > 0 } adapters)
                 request = request with { Adapters = adapters };
+            if (images.Prompts(parsed) is { Count: > 0 } prompts)
+                request = request with { ImagePrompts = prompts };
             request = request with { Source = source.Source(parsed, request.Source) };
             await Generation.RunAsync(model.Options(parsed, recipe.ToOptions()), [request], recipe.Fps, parsed.GetValue(output)!, cancellationToken, recipe);
             return ExitCodes.Done;

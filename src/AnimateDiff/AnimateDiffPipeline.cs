@@ -112,6 +112,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         using var prompts = PromptTravel.Encode(_parts.Prompts, request, size.Frames);
         var embeddings = request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive;
         using var text = _parts.UNet.Prepare(embeddings);
+        _parts.ImagePrompts.AddTo(text, request, size.Frames);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 

@@ -131,6 +131,9 @@ public sealed record GenerationRequest
     /// <summary>A SparseCtrl encoder with pictures of some frames, or null.</summary>
     public SparseControl? Sparse { get; init; }
 
+    /// <summary>Pictures as prompts, by IP-Adapters; their effects add up. None by default.</summary>
+    public IReadOnlyList<ImagePrompt> ImagePrompts { get; init; } = [];
+
     /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
 
@@ -147,6 +150,8 @@ public sealed record GenerationRequest
             throw new RequestException($"{NegativePrompts.Count} negative prompts do not pair with {Prompts.Count} prompts: give one for all, or one each.");
         if (!double.IsFinite(GuidanceScale) || GuidanceScale < 0)
             throw new RequestException($"A guidance scale of {GuidanceScale} is not possible: expected 0 or more, usually 1 to 15.");
+        foreach (var prompt in ImagePrompts)
+            prompt.Validate();
         if (DecodeChunk is < 1)
             throw new RequestException($"The VAE cannot decode {DecodeChunk} frames at once: expected 1 or more.");
         foreach (var control in Controls)

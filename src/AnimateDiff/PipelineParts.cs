@@ -1,5 +1,6 @@
 using AnimateDiff.Control;
 using AnimateDiff.Denoising;
+using AnimateDiff.ImagePrompts;
 using AnimateDiff.Lora;
 using AnimateDiff.Noise;
 using AnimateDiff.Sampling;
@@ -40,6 +41,7 @@ internal sealed class PipelineParts : IDisposable
         _loras = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = unet, ["text_encoder"] = textModel });
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
         Control = new ControlModels(baseModel, options);
+        ImagePrompts = new ImagePromptModels(unet, baseModel, options);
         _files = HashesOf(files);
     }
 
@@ -51,6 +53,9 @@ internal sealed class PipelineParts : IDisposable
 
     /// <summary>The control networks of the request in place.</summary>
     public ControlModels Control { get; }
+
+    /// <summary>The IP-Adapters of the request in place.</summary>
+    public ImagePromptModels ImagePrompts { get; }
 
     public Device Device => new(_options.Device);
 
@@ -164,6 +169,7 @@ internal sealed class PipelineParts : IDisposable
     {
         _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
         Control.Set(request);
+        ImagePrompts.Load(request.ImagePrompts);
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
@@ -211,7 +217,8 @@ internal sealed class PipelineParts : IDisposable
         PromptsAt = request.PromptsAt is { Count: > 0 } travel ? travel : null,
         Controls = request.Controls is { Count: > 0 } controls ? controls : null,
         Sparse = request.Sparse,
-        Files = [.. await _files, .. await HashesOf(ControlModels.FilesOf(request, size.Frames))],
+        ImagePrompts = request.ImagePrompts is { Count: > 0 } pictures ? pictures : null,
+        Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts)])],
     };
 
     private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>
@@ -222,6 +229,7 @@ internal sealed class PipelineParts : IDisposable
         Control.Dispose();
         _loras.Dispose();
         _adapters.Dispose();
+        ImagePrompts.Dispose();
         UNet.Dispose();
         Vae.Dispose();
         _textModel.Dispose();

@@ -113,6 +113,8 @@ public sealed record Recipe
     public IReadOnlyList<ControlNetInput>? Controls { get; init; }
     /// <summary>A SparseCtrl encoder and its pictures, or null; their files are among <see cref="Files"/>.</summary>
     public SparseControl? Sparse { get; init; }
+    /// <summary>Pictures as prompts, or null; their files are among <see cref="Files"/>.</summary>
+    public IReadOnlyList<ImagePrompt>? ImagePrompts { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
     public required IReadOnlyList<string> Embeddings { get; init; }
     /// <summary>Every other file that was read: weights, vocabulary and pictures.</summary>
@@ -176,6 +178,7 @@ public sealed record Recipe
         PromptsAt = PromptsAt ?? [],
         Controls = Controls ?? [],
         Sparse = Sparse,
+        ImagePrompts = ImagePrompts ?? [],
     };
 
     /// <summary>The pipeline that made it.</summary>

@@ -18,8 +18,8 @@ internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, l
     public Tensor Run(SpatialTransformer attention, Tensor images)
     {
         var layer = attention.CrossAttention;
-        var (key, value) = Text.For(layer);
-        return Run(own => attention.call(own[0], Text.With(layer, new KeyValue(own[1], own[2]))), images, key, value);
+        var context = Text.For(layer);
+        return Run(own => attention.call(own[0], Text.With(layer, context with { Key = own[1], Value = own[2] })), images, context.Key, context.Value);
     }
 
     /// <summary>A motion module.</summary>

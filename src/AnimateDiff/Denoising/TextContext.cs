@@ -6,7 +6,7 @@ namespace AnimateDiff.Denoising;
 /// Keys and values of the text for every cross-attention of one UNet. They depend neither on the step nor on the frame, so a generation makes them once
 /// (<see cref="UNetMotionModel.Prepare"/>) and disposes them at its end. Make them anew when the weights of a cross-attention change.
 /// </summary>
-internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyValue> layers) : IDisposable
+internal sealed class TextContext(long rows, Dictionary<Attention, KeyValue> layers) : IDisposable
 {
     /// <summary>Rows of the embeddings: one per clip, or one per frame.</summary>
     public long Rows => rows;
@@ -17,8 +17,14 @@ internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyV
     /// <summary>As many rows for one layer alone, with its own keys and values.</summary>
     public TextContext With(Attention layer, KeyValue own) => new(rows, new Dictionary<Attention, KeyValue> { [layer] = own });
 
+    /// <summary>Adds what a layer attends to beside the text, and is this context's from then on.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="beside">Its keys and values: one row for everything, or one for each half with guidance.</param>
+    public void Add(Attention layer, WeightedContext beside) => layers[layer] = layers[layer] with { Beside = [.. layers[layer].Beside, beside] };
+
     /// <summary>The last <paramref name="count"/> rows alone: with guidance, half of them are the positive prompts'.</summary>
-    public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count));
+    public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count), beside =>
+        beside.Part(tensor => Math.Max(1, tensor.shape[0] * count / rows) is var own ? tensor.narrow(0, tensor.shape[0] - own, own) : tensor, beside.Weights));
 
     /// <summary>The text of some frames of each clip: where there is one row per frame, those frames' rows.</summary>
     /// <param name="chosen">The frames; null for all.</param>
@@ -26,18 +32,19 @@ internal sealed class TextContext(long rows, IReadOnlyDictionary<Attention, KeyV
     /// <param name="frames">Frames of each there are.</param>
     public TextContext Of(long[]? chosen, long clips, long frames)
     {
-        if (chosen is null || rows == clips)
-            return Each(rows, tensor => tensor.alias());
+        if (chosen is null)
+            return Each(rows, tensor => tensor.alias(), beside => beside.Part(tensor => tensor.alias(), beside.Weights));
         using var index = tensor(Enumerable.Range(0, (int)clips).SelectMany(clip => chosen.Select(frame => clip * frames + frame)).ToArray(), device: layers.Values.First().Key.device);
-        return Each(clips * chosen.Length, tensor => tensor.index_select(0, index));
+        return Each(rows == clips ? rows : clips * chosen.Length, tensor => rows == clips ? tensor.alias() : tensor.index_select(0, index),
+            beside => beside.Part(tensor => tensor.alias(), [.. chosen.Select(frame => beside.Weights[frame])]));
     }
 
-    private TextContext Each(long count, Func<Tensor, Tensor> part)
-        => new(count, layers.ToDictionary(layer => layer.Key, layer => new KeyValue(part(layer.Value.Key), part(layer.Value.Value))));
+    private TextContext Each(long count, Func<Tensor, Tensor> part, Func<WeightedContext, WeightedContext> besides) => new(count, layers.ToDictionary(layer => layer.Key,
+        layer => new KeyValue(part(layer.Value.Key), part(layer.Value.Value)) { Beside = [.. layer.Value.Beside.Select(besides)] }));
 
     public void Dispose()
     {
-        foreach (var (key, value) in layers.Values)
+        foreach (var (key, value) in layers.Values.SelectMany(own => own.Beside.Select(beside => beside.Context).Append(own)))
         {
             key.Dispose();
             value.Dispose();

@@ -22,6 +22,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     private readonly Attention[] _crossAttentions;
     private readonly PositionEncoding[] _positions;
 
+    /// <summary>The layers that attend to the text, in the order in which IP-Adapters count them: down, up, middle.</summary>
+    public IReadOnlyList<Attention> CrossAttentions => _crossAttentions;
+
     /// <summary>Shape of the image layers.</summary>
     public UNetConfig Config { get; }
 
@@ -75,7 +78,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         conv_out = nn.Conv2d(channels[0], config.OutChannels, 3, padding: 1, device: device);
         RegisterComponents();
         _positions = [.. modules().OfType<PositionEncoding>()];
-        _crossAttentions = [.. modules().OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];
+        _crossAttentions = [.. new nn.Module[] { down_blocks, up_blocks, mid_block }.SelectMany(part => part.modules()).OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];
     }
 
     /// <summary>Rounds the position encodings of the motion modules to the precision of their file (<see cref="PositionEncoding.Round"/>).</summary>

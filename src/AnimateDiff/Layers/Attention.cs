@@ -3,7 +3,30 @@ using TorchSharp.Modules;
 namespace AnimateDiff.Layers;
 
 /// <summary>Keys and values, split into heads: [M, heads, L, D] each. M is one row per clip, or per frame.</summary>
-internal readonly record struct KeyValue(Tensor Key, Tensor Value);
+internal readonly record struct KeyValue(Tensor Key, Tensor Value)
+{
+    /// <summary>What else the queries attend to, apart from these, such as the tokens of a picture.</summary>
+    public IReadOnlyList<WeightedContext> Beside { get; init; } = [];
+}
+
+/// <summary>Keys and values whose attention is added to another with a weight.</summary>
+/// <param name="Context">One row for all queries, or one for each half of them with guidance.</param>
+/// <param name="Weights">One weight for each frame of a clip.</param>
+internal sealed record WeightedContext(KeyValue Context, float[] Weights)
+{
+    /// <summary>A part of it, for a part of the queries.</summary>
+    public WeightedContext Part(Func<Tensor, Tensor> rows, float[] weights) => new(new KeyValue(rows(Context.Key), rows(Context.Value)), weights);
+
+    /// <summary>An attention, [B·F, L, C], with each frame's weight.</summary>
+    public Tensor Weigh(Tensor attended)
+    {
+        using var scope = NewDisposeScope();
+        if (Weights.All(weight => weight == Weights[0]))
+            return attended.Times(Weights[0]).MoveToOuterDisposeScope();
+        var weights = tensor(Weights, attended.dtype, attended.device).repeat(attended.shape[0] / Weights.Length).view(-1, 1, 1);
+        return (attended * weights).MoveToOuterDisposeScope();
+    }
+}
 
 /// <summary>
 /// Multi-head attention along dimension 1 of its input; every later dimension but the last is another batch dimension.
@@ -19,6 +42,9 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
 
     /// <summary>Whether every token attends to itself alone, which is what perturbed-attention guidance leads away from; for self-attention.</summary>
     public bool IsIdentity { get; set; }
+
+    /// <summary>Channels of the queries, keys, values and result.</summary>
+    public long Channels => to_out[0].weight.shape[0];
 
     /// <param name="channels">Channels of the queries and of the result.</param>
     /// <param name="heads">Number of heads; divides the channels.</param>
@@ -36,7 +62,10 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
 
     /// <summary>Keys and values of a context [M, L, D], for any number of calls.</summary>
     public KeyValue Project(Tensor context)
-        => new(to_k.call(context).Then(SplitHeads), to_v.call(context).Then(SplitHeads));
+        => Split(to_k.call(context), to_v.call(context));
+
+    /// <summary>Keys and values, [M, L, C] each, that other layers have projected; both are let go of.</summary>
+    public KeyValue Split(Tensor key, Tensor value) => new(key.Then(SplitHeads), value.Then(SplitHeads));
 
     /// <param name="tokens">[N, L, C] or [N, L, S, C].</param>
     /// <param name="context">What to attend to, or null for the tokens themselves. The N·L queries are shared out among its M rows in order.</param>
@@ -46,16 +75,26 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
         if (IsIdentity)
             return to_v.call(tokens).Then(to_out[0].call).MoveToOuterDisposeScope();
         var query = to_q.call(tokens);
-        var (key, value) = context ?? Project(tokens);
-        query = context is null ? SplitHeads(query) : query.view(key.shape[0], -1, key.shape[1], _headSize).transpose(1, 2);
-        var mixed = nn.functional.scaled_dot_product_attention(query, key, value);                           // [M, heads, N·L/M, D]
-        var joined = mixed.transpose(1, 2).reshape(tokens.shape);
-        if (context is null)
+        if (context is { } other)
         {
-            key.Dispose();
-            value.Dispose();
+            var joined = Attend(query, other).reshape(tokens.shape);
+            foreach (var beside in other.Beside)
+                joined = joined.Plus(beside.Weigh(Attend(query, beside.Context).reshape(tokens.shape)));
+            return to_out[0].call(joined).MoveToOuterDisposeScope();
         }
-        return to_out[0].call(joined).MoveToOuterDisposeScope();
+        var (key, value) = Project(tokens);
+        var mixed = nn.functional.scaled_dot_product_attention(SplitHeads(query), key, value);               // [N, heads, L, D]
+        var own = mixed.transpose(1, 2).reshape(tokens.shape);
+        key.Dispose();
+        value.Dispose();
+        return to_out[0].call(own).MoveToOuterDisposeScope();
+    }
+
+    // [N, L, C] → [M, N·L/M, heads, D]
+    private Tensor Attend(Tensor query, KeyValue context)
+    {
+        var split = query.view(context.Key.shape[0], -1, context.Key.shape[1], _headSize).transpose(1, 2);
+        return nn.functional.scaled_dot_product_attention(split, context.Key, context.Value).transpose(1, 2);
     }
 
     // [N, L, C] → [N, heads, L, D]; [N, L, S, C] → [N, S·heads, L, D], since places and heads are neighbours in memory

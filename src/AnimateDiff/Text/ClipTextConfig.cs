@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AnimateDiff.Layers;
 
 namespace AnimateDiff.Text;
 
@@ -19,6 +20,9 @@ internal sealed record ClipTextConfig
 
     /// <summary>The id whose state is the pooled output. Files from before transformers 4.30 say 2 and mean the vocabulary's last id.</summary>
     public int PooledTokenId => EosTokenId == 2 ? VocabSize - 1 : EosTokenId;
+
+    /// <summary>Of its layers.</summary>
+    public ClipLayerShape LayerShape => new(HiddenSize, IntermediateSize, NumAttentionHeads, HiddenAct, LayerNormEps, Causal: true);
 
     /// <exception cref="FileException">The file is missing, damaged or describes a model that this one cannot be.</exception>
     public static ClipTextConfig Read(string path) => File.Exists(path) ? Parse(File.ReadAllText(path), path)

@@ -1,3 +1,4 @@
+using AnimateDiff.Layers;
 using TorchSharp.Modules;
 
 namespace AnimateDiff.Text;
@@ -47,7 +48,7 @@ internal sealed class ClipTextTransformer : nn.Module<Tensor, int, Tensor?, Tens
     public ClipTextTransformer(ClipTextConfig config, Device? device) : base(nameof(ClipTextTransformer))
     {
         embeddings = new ClipTextEmbeddings(config, device);
-        encoder = new ClipEncoder(config, device);
+        encoder = new ClipEncoder(config.NumHiddenLayers, config.LayerShape, device);
         final_layer_norm = nn.LayerNorm(config.HiddenSize, config.LayerNormEps, device: device);
         RegisterComponents();
     }
@@ -84,23 +85,5 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor?, Tensor>
         var own = token_embedding.call(ids.clamp(max: last));                                        // [B, L, D]
         var foreign = added[(ids - firstAdded).clamp(min: zero)].to(own.dtype);                      // [B, L, D]
         return where(ids.ge(firstAdded).unsqueeze(2), foreign, own).Add(positions);
-    }
-}
-
-internal sealed class ClipEncoder : nn.Module<Tensor, int, Tensor>
-{
-    private readonly ModuleList<ClipEncoderLayer> layers;
-
-    public ClipEncoder(ClipTextConfig config, Device? device) : base(nameof(ClipEncoder))
-    {
-        layers = new ModuleList<ClipEncoderLayer>([.. Enumerable.Range(0, config.NumHiddenLayers).Select(_ => new ClipEncoderLayer(config, device))]);
-        RegisterComponents();
-    }
-
-    public override Tensor forward(Tensor hidden, int clipSkip)
-    {
-        foreach (var layer in layers.Take(layers.Count - clipSkip))
-            hidden = layer.call(hidden);
-        return hidden;
     }
 }

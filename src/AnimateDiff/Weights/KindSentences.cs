@@ -24,6 +24,8 @@ internal static class KindSentences
             if (lora.Kind == LoraKind.MotionLora)
                 details.Add(lora.MidBlock ? "made for v2 modules" : "made for v1 or v3 modules");
         }
+        if (kind.IPAdapter is { } adapter)
+            details.Add($"{(adapter.Tokens is { } tokens ? $"{tokens} tokens a picture" : "a token for each patch")}, {adapter.Layers} layers");
         if (kind.BlockWidths.Count > 0)
             details.Add($"channels {string.Join('-', kind.BlockWidths)}");
         if (kind.CrossAttentionWidth is { } cross)
@@ -57,12 +59,20 @@ internal static class KindSentences
             CheckpointKind.Lora => $"a LoRA{family}",
             CheckpointKind.ControlNet => $"a ControlNet{family}",
             CheckpointKind.SparseControlNet => $"a SparseCtrl encoder{family}",
-            CheckpointKind.IPAdapter => $"an IP-Adapter{family}",
+            CheckpointKind.IPAdapter => $"an IP-Adapter{Name(kind.IPAdapter?.Variant)}{family}",
             CheckpointKind.TextualInversion => $"a textual inversion{family}",
             CheckpointKind.TuneAVideo => "the temporal layers of a Tune-A-Video model",
             _ => "nothing known here",
         };
     }
+
+    private static string Name(IPAdapterVariant? variant) => variant switch
+    {
+        IPAdapterVariant.Plus => " Plus",
+        IPAdapterVariant.Full => " Full",
+        IPAdapterVariant.FaceId => " FaceID",
+        _ => "",
+    };
 
     public static string Name(ModelFamily family) => family switch
     {

@@ -7,7 +7,7 @@ namespace AnimateDiff.Weights;
 /// <summary>Tells what a state dict is from the names and shapes of its tensors; file names are never asked.</summary>
 public static partial class ModelDetection
 {
-    private const int CrossAttentionsOfSd1 = 16;
+    private const int CrossAttentionsOfSd1 = 16, CrossAttentionsOfSdxl = 70;
 
     /// <summary>Looks at the tensors of one file, or of one model folder.</summary>
     /// <param name="file">The tensors under the file's own names.</param>
@@ -90,13 +90,19 @@ public static partial class ModelDetection
 
     private static ModelKind IPAdapter(StateDict file)
     {
-        var keys = file.Where(entry => entry.Key.EndsWith(".to_k_ip.weight", StringComparison.Ordinal)).Select(entry => entry.Value).ToArray();
+        var traits = IPAdapterLayout.Traits(file);
         return new ModelKind
         {
             Kind = CheckpointKind.IPAdapter,
             Layout = CheckpointLayout.Official,
-            Family = keys.Length == 0 ? ModelFamily.Unknown : keys.Length == CrossAttentionsOfSd1 ? ModelFamily.StableDiffusion1 : ModelFamily.StableDiffusionXL,
-            CrossAttentionWidth = keys.Length == 0 ? null : keys[0].Size(1),
+            Family = traits.Layers switch
+            {
+                CrossAttentionsOfSd1 => ModelFamily.StableDiffusion1,
+                CrossAttentionsOfSdxl => ModelFamily.StableDiffusionXL,
+                _ => ModelFamily.Unknown,
+            },
+            IPAdapter = traits,
+            CrossAttentionWidth = IPAdapterLayout.Width(file),
         };
     }
 

@@ -123,6 +123,25 @@ public sealed record MotionTraits(
 /// <param name="HasAlpha">Whether it is scaled by alpha / rank.</param>
 public sealed record LoraTraits(LoraKind Kind, int Layers, IReadOnlyList<long> Ranks, bool MidBlock, bool TextEncoder, bool HasAlpha);
 
+/// <summary>The builds of IP-Adapters.</summary>
+public enum IPAdapterVariant
+{
+    /// <summary>A picture's one vector, made into a few tokens.</summary>
+    Plain,
+    /// <summary>The states of a picture's patches, gathered by a resampler: closer to the picture.</summary>
+    Plus,
+    /// <summary>The states of all patches, without a resampler.</summary>
+    Full,
+    /// <summary>Vectors of a face recognition model.</summary>
+    FaceId,
+}
+
+/// <summary>What an IP-Adapter is made for.</summary>
+/// <param name="Variant">Its build.</param>
+/// <param name="Tokens">Tokens that it makes of a picture, or null where there are as many as patches.</param>
+/// <param name="Layers">Cross-attention layers that it has keys and values for.</param>
+public sealed record IPAdapterTraits(IPAdapterVariant Variant, int? Tokens, int Layers);
+
 /// <summary>What a file or folder is, told from its tensors alone.</summary>
 public sealed record ModelKind
 {
@@ -140,6 +159,9 @@ public sealed record ModelKind
 
     /// <summary>The LoRA's traits, or null for anything else.</summary>
     public LoraTraits? Lora { get; init; }
+
+    /// <summary>The IP-Adapter's traits, or null for anything else.</summary>
+    public IPAdapterTraits? IPAdapter { get; init; }
 
     /// <summary>Channels of the UNet's down blocks, outermost first (320, 640, 1280, 1280 for SD1.5); 0 where the file does not say.</summary>
     public IReadOnlyList<long> BlockWidths { get; init; } = [];

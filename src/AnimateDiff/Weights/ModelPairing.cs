@@ -93,6 +93,7 @@ public static class ModelPairing
         CheckpointKind.Lora => "; give it as --lora",
         CheckpointKind.ControlNet => "; give it as --controlnet",
         CheckpointKind.SparseControlNet => "; give it as --sparsectrl",
+        CheckpointKind.IPAdapter => "; give it as --ip-adapter",
         CheckpointKind.UNet or CheckpointKind.Vae or CheckpointKind.TextEncoder => "; it is one part of a base model, so name the whole folder as --base",
         CheckpointKind.Unknown => "; 'animatediff inspect' lists its tensors",
         _ => "",

@@ -1,3 +1,4 @@
+using AnimateDiff.Layers;
 using TorchSharp.Modules;
 
 namespace AnimateDiff.Weights;
@@ -105,6 +106,7 @@ public static class ModuleWeights
         GroupNorm norm => [("weight", value => norm.weight = value), ("bias", value => norm.bias = value)],
         LayerNorm norm => [("weight", value => norm.weight = value), ("bias", value => norm.bias = value)],
         Embedding embedding => [("weight", value => embedding.weight = value)],
+        IOwnParameter own => [(own.ParameterName, own.SetParameter)],
         _ => [],
     };
 

@@ -1,5 +1,6 @@
 using AnimateDiff.Control;
 using AnimateDiff.Noise;
+using AnimateDiff.Tests.ImagePrompts;
 using AnimateDiff.Tests.Text;
 using AnimateDiff.Tests.Video;
 using AnimateDiff.Video;
@@ -74,14 +75,15 @@ public sealed class ControlledPipelineTests : IDisposable
     }
 
     [Fact]
-    public async Task Context_windows_control_and_perturbed_attention_go_together()
+    public async Task Windows_control_pictures_and_perturbed_attention_go_together()
     {
         using var scope = NewDisposeScope();
         using var pipeline = await PipelineAsync();
-        var controlled = await ControlledAsync() with { PerturbedAttention = new(2, PerturbedAttention.UsualLayers), PromptsAt = [new(3, "worst quality, low quality, letterboxed")] };
+        var controlled = await ControlledAsync() with { PerturbedAttention = new(2, PerturbedAttention.UsualLayers), PromptsAt = [new(3, "worst quality, low quality, letterboxed")], ImagePrompts = [new(IPAdapterFixtures.Plain, [IPAdapterFixtures.Pictures[0]], 0.7)] };
         async Task<Tensor> Latents(GenerationRequest request) => (await pipeline.GenerateTensorsAsync(request, Scheduler.Create("ddim", null, request.Steps))).Latents;
         var whole = await Latents(controlled);
         Assert.InRange(Goldens.Difference(await Latents(controlled with { Context = new(4, 1) }), whole), 0, 1e-5);
+        Assert.True(Goldens.Difference(await Latents(controlled with { ImagePrompts = [] }), whole) > 1e-2);
         foreach (var context in (FrameContext[])[new(4, 3, Closed: true), new(2, 1)])
         {
             var windowed = await Latents(controlled with { Context = context });

@@ -54,6 +54,25 @@ public sealed class RecomputeTests
     }
 
     [Fact]
+    public void What_pictures_add_beside_the_text_is_not_lost()
+    {
+        using var scope = NewDisposeScope();
+        using var unet = Model();
+        foreach (var parameter in unet.parameters())
+            parameter.requires_grad = true;
+        Tensor[] outputs = [.. new[] { (false, 0f), (false, 0.5f), (true, 0.5f) }.Select(run =>
+        {
+            (unet.Recomputes, var weight) = run;
+            using var text = unet.Prepare(Draw(3, 2, 5, 16));
+            foreach (var layer in unet.CrossAttentions)
+                text.Add(layer, new(layer.Split(Draw(5, 1, 3, layer.Channels), Draw(6, 1, 3, layer.Channels)), [weight]));
+            return unet.call(Draw(2, 2, 4, Frames, Size, Size), tensor([10f, 700f]), text).detach();
+        })];
+        Assert.Equal(0.0, Goldens.Difference(outputs[2], outputs[1]));
+        Assert.InRange(Goldens.Difference(outputs[1], outputs[0]), 1e-4, 1e4);
+    }
+
+    [Fact]
     public void Nothing_is_kept_where_nothing_learns()
     {
         using var unet = Model();

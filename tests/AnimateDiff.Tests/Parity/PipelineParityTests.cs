@@ -26,6 +26,7 @@ public class PipelineParityTests
     [InlineData("pipe-v3-clipskip")]
     [InlineData("pipe-v3-ddim")]
     [InlineData("pipe-v3-nocfg")]
+    [InlineData("pipe-ip-adapter")]
     [InlineData("pipe-vid2vid")]
     [InlineData("pipe-vid2vid-controlnet")]
     public async Task Frames_equal_those_of_diffusers(string name)
@@ -116,11 +117,15 @@ public class PipelineParityTests
             PromptsAt = PromptsAt(call),
             Controls = ControlNets(settings),
             Sparse = Sparse(settings),
+            ImagePrompts = Pictures(settings),
             Source = settings.TryGetProperty("video", out var video) ? new(SourceKind.Video, Goldens.Input(video.GetString()!), call.GetProperty("strength").GetDouble()) : null,
         });
     }
 
     private static int? Number(JsonElement call, string key) => call.TryGetProperty(key, out var value) ? value.GetInt32() : null;
+
+    private static ImagePrompt[] Pictures(JsonElement settings) => !settings.TryGetProperty("ip_adapter", out var adapter) ? []
+        : [new(Goldens.Model(adapter.GetProperty("file").GetString()!), [Goldens.Input(adapter.GetProperty("image").GetString()!)], adapter.GetProperty("scale").GetDouble())];
 
     // "video-in reversed" is that folder from its end
     private static ControlNetInput[] ControlNets(JsonElement settings)
