@@ -21,6 +21,8 @@ internal static class Generation
         for (var index = 0; index < requests.Count; index++)
         {
             var request = await HubFiles.ResolveAsync(requests[index], cancellationToken);
+            if (request.WorkFolder is { } work && requests.Count > 1)
+                request = request with { WorkFolder = Numbered(Path.TrimEndingDirectorySeparator(work) + "/", index, requests.Count) };
             if (expected is not null && !options.Force)
                 expected.CheckFiles(await pipeline.DescribeAsync(request));
             Console.Error.WriteLine($"\"{request.Prompts[0]}\", seed {request.Seed}");
@@ -29,6 +31,8 @@ internal static class Generation
                 Console.Error.WriteLine($"warning: {warning}");
             var path = output is null ? NameOf(request.Prompts[0]) : Numbered(output, index, requests.Count);
             await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
+            if (request.WorkFolder is { } done)
+                AnimateDiffPipeline.DeleteWork(done);
             Console.WriteLine(path);
         }
     }

@@ -10,12 +10,13 @@ internal sealed class QualityArguments
     private readonly Option<double> _rescale = new("--guidance-rescale") { Description = "Brings guided pictures back from overexposure: 0 to 1, usually 0.7.", HelpName = "SHARE", DefaultValueFactory = _ => 0 };
     private readonly Option<int?> _freeInit = new("--free-init") { Description = "FreeInit: generates this often, each time from the last clip's coarse shape; calmer, usually 3.", HelpName = "RUNS" };
     private readonly Option<string?> _context = new("--context") { Description = "Long clips in overlapping windows of frames, such as 16:4; with :closed the clip loops.", HelpName = "LENGTH:OVERLAP[:closed]" };
+    private readonly Option<string?> _work = new("--work") { Description = "Folder that keeps a run with --context after every step, so that the same command goes on where it was interrupted.", HelpName = "DIR" };
     private readonly Option<string?> _freeNoise = new("--free-noise") { Description = "Long clips by FreeNoise, in windows within the motion module, such as 16:4.", HelpName = "LENGTH:STRIDE" };
     private readonly Option<NoiseKind?> _noise = new("--noise") { Description = "The frames' initial noise: random (each its own), constant (one for all), repeated or shuffled (windows share it).", HelpName = "KIND" };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_freeU, _perturbed, _rescale, _freeInit, _context, _freeNoise, _noise])
+        foreach (Option option in (Option[])[_freeU, _perturbed, _rescale, _freeInit, _context, _work, _freeNoise, _noise])
             command.Options.Add(option);
     }
 
@@ -27,6 +28,7 @@ internal sealed class QualityArguments
         GuidanceRescale = parsed.GetValue(_rescale),
         FreeInit = parsed.GetValue(_freeInit),
         Context = parsed.GetValue(_context) is { } context ? FrameContext.Parse(context) : null,
+        WorkFolder = parsed.GetValue(_work),
         FreeNoise = parsed.GetValue(_freeNoise) is { } freeNoise ? FreeNoise.Parse(freeNoise) : null,
         InitialNoise = parsed.GetValue(_noise),
     };

@@ -1,8 +1,7 @@
 using AnimateDiff.Control;
-using AnimateDiff.Denoising;
-using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Sampling;
+using AnimateDiff.Sampling.Long;
 using AnimateDiff.Text;
 using AnimateDiff.Video;
 
@@ -78,9 +77,14 @@ public sealed class AnimateDiffPipeline : IDisposable
         var size = _parts.SizeOf(request);
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
         var source = await SourceFrames.ReadAsync(request.Source, size, cancellationToken);
-        var videos = await _worker.RunAsync(() => Run(request, size, scheduler, source, warnings, progress, cancellationToken), cancellationToken);
+        var identity = request.WorkFolder is null ? "" : (await _parts.RecipeOfAsync(request, size, scheduler)).ToJson();
+        var videos = await _worker.RunAsync(() => Run(request, size, scheduler, source, identity, warnings, progress, cancellationToken), cancellationToken);
         return new Generated(videos, await _parts.RecipeOfAsync(request, size, scheduler), warnings);
     }
+
+    /// <summary>Deletes the run kept in a <see cref="GenerationRequest.WorkFolder"/> once its clip is written; until then it makes the clip again without denoising.</summary>
+    /// <param name="folder">The folder, which goes too where nothing else is in it.</param>
+    public static void DeleteWork(string folder) => LongRun.Delete(folder);
 
     /// <summary>Frees the models.</summary>
     public void Dispose()
@@ -89,81 +93,64 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.Dispose();
     }
 
-    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, List<string> warnings,
+    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
-        var latents = Denoise(request, size, scheduler, source, warnings, progress, cancellationToken);
-        VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames))];
+        using var latents = Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
+        VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames, inFile: size.IsLong(request)))];
         Decode(latents, size, request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
         return [.. videos.Select(video => video.Build())];
     }
 
-    /// <summary>The latents of a request's clips, [B, 4, F, h, w].</summary>
-    private Tensor Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, List<string> warnings,
+    /// <summary>The latents of a request's clips.</summary>
+    private ClipLatents Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
 
-        // 1. prompts → what the UNet attends to, [2·B, L, D] with guidance, or [2·B·F, L, D] where the prompt changes: the negative half first, as the references stack them
+        // 1. prompts → what the UNet attends to
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         using var prompts = PromptTravel.Encode(_parts.Prompts, request, size.Frames);
-        var embeddings = request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive;
-        using var text = _parts.UNet.Prepare(embeddings);
-        _parts.ImagePrompts.AddTo(text, request, size.Frames);
+        using var text = new ClipText(prompts, size.Frames, request.Context is not null, _parts.UNet.Prepare, _parts.ImagePrompts.Project(request, size.Frames));
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
         // 2. seed → noise, or a source under noise
         using var generator = InitialLatents.Seeded(request.Seed);
         using var start = SourceStart.Of(source, request, size, scheduler, _parts, generator, cancellationToken);
-        var latents = start?.Latents(request.Source!) ?? StartLatents.Of(request, size, scheduler, _parts, generator);
+        var first = start?.First ?? 0;
 
         // 3. noise → latents
-        var (first, evaluations, runs) = (start?.First ?? 0, scheduler.Timesteps.Count, request.FreeInit ?? 1);
-        var (each, done) = (evaluations - first, 0);
-        var control = ControlRun.Start(request, size, _parts, embeddings, first, evaluations, cancellationToken);
-        var prediction = new NoisePrediction(_parts.UNet, text, request, control);
-        var freeInit = new FreeInit(scheduler, latents.alias());
-        for (var run = 0; run < runs; run++)
-        {
-            if (run > 0)
-                latents = latents.Then(x => freeInit.Next(x, generator));
-            using var sampler = scheduler.Start();
-            for (var i = first; i < evaluations; i++)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                progress?.Report(new(GenerationStage.Denoise, done++, runs * each));
-                using var step = NewDisposeScope();
-                var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
-                var stepped = sampler.Step(noise, i, latents, generator);
-                var next = (start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
-                latents.Dispose();
-                latents = next;
-            }
-        }
-        progress?.Report(new(GenerationStage.Denoise, done, runs * each));
-        return latents.MoveToOuterDisposeScope();
+        var control = ControlRun.Start(request, size, _parts, prompts, first, scheduler.Timesteps.Count, cancellationToken);
+        var prediction = new NoisePrediction(_parts.UNet, text, request, scheduler, control);
+        var run = new DenoiseRun(request, size, scheduler, prediction, start, generator, _parts, progress, cancellationToken);
+        return size.IsLong(request) ? run.InFiles(identity) : ClipLatents.Of(run.InMemory().MoveToOuterDisposeScope());
     }
 
     /// <summary>Frames the VAE takes at once.</summary>
     internal static int FramesAtOnce(int? chunk, int height, int width) => chunk ?? Math.Max(1, PixelsDecodedAtOnce / (height * width));
 
     /// <summary>Decodes clip after clip, a few frames at a time; each chunk goes to <paramref name="sink"/> as [n, 3, H, W] in −1…1.</summary>
-    private void Decode(Tensor latents, ClipSize size, int? chunk, Action<int, Tensor> sink,
+    private void Decode(ClipLatents latents, ClipSize size, int? chunk, Action<int, Tensor> sink,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         var frames = FramesAtOnce(chunk, size.Height, size.Width);
         var (done, total) = (0, size.Clips * size.Frames);
         progress?.Report(new(GenerationStage.Decode, 0, total));
-        for (var clip = 0; clip < size.Clips; clip++)
-            _parts.Vae.DecodeFrames(latents.narrow(0, clip, 1), frames, (_, images) =>
-            {
-                sink(clip, images);
-                progress?.Report(new(GenerationStage.Decode, done += (int)images.shape[0], total));
-            }, cancellationToken);
+        foreach (var block in latents.Blocks)
+        {
+            using var scope = NewDisposeScope();
+            var clips = latents.Read(block);
+            for (var clip = 0; clip < size.Clips; clip++)
+                _parts.Vae.DecodeFrames(clips.narrow(0, clip, 1), frames, (_, images) =>
+                {
+                    sink(clip, images);
+                    progress?.Report(new(GenerationStage.Decode, done += (int)images.shape[0], total));
+                }, cancellationToken);
+        }
     }
 
     /// <summary>
@@ -180,12 +167,13 @@ public sealed class AnimateDiffPipeline : IDisposable
             _parts.Apply(request);
             using var scope = NewDisposeScope();
             using var _ = inference_mode();
-            var latents = Denoise(request, size, scheduler, source, [], null, CancellationToken.None);
-            var chunks = new List<Tensor>();
-            Decode(latents, size, null, (_, images) => chunks.Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
-            var frames = cat(chunks).unflatten(0, size.Clips, size.Frames);
-            chunks.ForEach(images => images.Dispose());
-            return (latents.DetachFromDisposeScope(), frames.DetachFromDisposeScope());
+            using var made = Denoise(request, size, scheduler, source, "", [], null, CancellationToken.None);
+            var chunks = Enumerable.Range(0, size.Clips).Select(_ => new List<Tensor>()).ToArray();
+            Decode(made, size, null, (clip, images) => chunks[clip].Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
+            var frames = stack([.. chunks.Select(clip => cat(clip))]);                                     // [B, F, 3, H, W]
+            foreach (var images in chunks.SelectMany(clip => clip))
+                images.Dispose();
+            return (cat([.. made.Blocks.Select(made.Read)], 2).DetachFromDisposeScope(), frames.DetachFromDisposeScope());
         });
     }
 

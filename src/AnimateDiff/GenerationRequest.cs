@@ -119,6 +119,12 @@ public sealed record GenerationRequest
     internal (int Length, int Stride)? Window => Context is not null ? (Context.Length, Context.Length - Context.Overlap)
         : FreeNoise is not null ? (FreeNoise.Length, FreeNoise.Stride) : null;
 
+    /// <summary>
+    /// A folder that keeps a long run in context windows after every step: a request that was interrupted goes on when it is made again with the same folder.
+    /// Null: a clip of more than 64 frames is in temporary files, and begins anew.
+    /// </summary>
+    public string? WorkFolder { get; init; }
+
     /// <summary>A video or picture the clips are made from; null: from noise alone.</summary>
     public ClipSource? Source { get; init; }
 
@@ -176,6 +182,8 @@ public sealed record GenerationRequest
             throw new RequestException("FreeInit begins again from noise, a run from a video or picture begins from that: give one of them.");
         if (FreeNoise is not null && Context is not null)
             throw new RequestException("FreeNoise and context windows both decide which frames are seen together, one within the motion modules and one before them: give one of them.");
+        if (WorkFolder is not null && Context is null)
+            throw new RequestException($"{WorkFolder} is given to keep a long run in, and only one in context windows can be: give them (--context 16:4), or leave it out.");
         if (InitialNoise is NoiseKind.Repeated or NoiseKind.Shuffled && Window is null)
             throw new RequestException($"{InitialNoise} noise is that of a window's frames, and there are no windows: give context windows or FreeNoise, or choose random or constant noise.");
     }

@@ -15,7 +15,13 @@ namespace AnimateDiff;
 /// <param name="Frames">F, frames of each.</param>
 /// <param name="Height">Height in pixels.</param>
 /// <param name="Width">Width in pixels.</param>
-internal readonly record struct ClipSize(int Clips, int Frames, int Height, int Width);
+internal readonly record struct ClipSize(int Clips, int Frames, int Height, int Width)
+{
+    private const int MostInMemory = 64;
+
+    /// <summary>Whether latents and frames go into files: in windows any number of frames can be made, and there only.</summary>
+    public bool IsLong(GenerationRequest request) => request.Context is not null && (Frames > MostInMemory || request.WorkFolder is not null);
+}
 
 /// <summary>
 /// The models of a pipeline and what is known of their files. Everything but <see cref="SizeOf"/> and <see cref="RecipeOfAsync"/> belongs to the
@@ -159,8 +165,11 @@ internal sealed class PipelineParts : IDisposable
         if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
             throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
         PromptTravel.Check(request.PromptsAt, frames);
+        var size = new ClipSize(request.Prompts.Count, frames, height, width);
+        if (request.FreeInit is not null && size.IsLong(request))
+            throw new RequestException($"FreeInit filters the noise of a whole clip at once, and one of {frames} frames is not held whole: leave out FreeInit, or make shorter clips.");
         request.Sparse?.FramesOf(frames);
-        return new ClipSize(request.Prompts.Count, frames, height, width);
+        return size;
     }
 
     /// <summary>Puts a request's adapters and control networks in place, and the norms of its semantics.</summary>

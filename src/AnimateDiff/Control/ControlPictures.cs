@@ -5,14 +5,13 @@ namespace AnimateDiff.Control;
 /// <summary>Conditions from files, as the networks take them.</summary>
 internal static class ControlPictures
 {
-    /// <summary>What a ControlNet follows, [1 or F, 3, H, W] in 0…1 on the CPU.</summary>
+    /// <summary>What a ControlNet follows, 1 or F frames.</summary>
     /// <exception cref="FileException">It cannot be read, or has several pictures and fewer than frames.</exception>
-    public static Tensor Follow(ControlNetInput input, ClipSize size, CancellationToken cancellationToken)
+    public static VideoFrames Follow(ControlNetInput input, ClipSize size, CancellationToken cancellationToken)
     {
-        using var scope = NewDisposeScope();
         var clip = Read(input.Images, size, size.Frames, cancellationToken);
         return clip.Frames == 1 || clip.Frames == size.Frames
-            ? clip.ToTensor().Then01().MoveToOuterDisposeScope()
+            ? clip
             : throw new FileException(input.Images, $"{input.Images} has {clip.Frames} pictures for {size.Frames} frames: give one for all, or {size.Frames} or more.");
     }
 
@@ -21,7 +20,7 @@ internal static class ControlPictures
     public static Tensor Sparse(SparseControl control, ClipSize size, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
-        var pictures = cat([.. control.Images.Select(image => Read(image.Path, size, 1, cancellationToken).ToTensor().Then01())]);
+        var pictures = cat([.. control.Images.Select(image => ToTensor(Read(image.Path, size, 1, cancellationToken)))]);
         return (control.Normalize ? Normalized(pictures) : pictures).MoveToOuterDisposeScope();
     }
 
@@ -32,7 +31,12 @@ internal static class ControlPictures
     private static VideoFrames Read(string path, ClipSize size, int frames, CancellationToken cancellationToken) =>
         Task.Run(() => VideoReader.ReadAsync(path, new FrameSize(size.Width, size.Height), frames, cancellationToken), cancellationToken).GetAwaiter().GetResult().Frames;
 
-    private static Tensor Then01(this Tensor signed) => signed.Add(1).Over(2);                               // −1…1 → 0…1
+    /// <summary>Pictures as the networks take them, [n, 3, H, W] in 0…1 on the CPU.</summary>
+    public static Tensor ToTensor(VideoFrames pictures)
+    {
+        using var scope = NewDisposeScope();
+        return pictures.ToTensor().Add(1).Over(2).MoveToOuterDisposeScope();                                 // −1…1 → 0…1
+    }
 
     // Grey, and from the darkest place to the lightest 0…1, as the official script does; a picture of one grey is left black.
     private static Tensor Normalized(Tensor pictures)

@@ -1,45 +1,44 @@
-using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
+using AnimateDiff.Sampling;
+using AnimateDiff.Video;
 
 namespace AnimateDiff.Control;
 
 /// <summary>The control of one generation: what does not change from step to step is made once, in the caller's dispose scope.</summary>
 internal sealed class ControlRun
 {
-    private sealed record Net(ControlNetModel Model, TextContext Text, Tensor Condition, ControlNetInput Input);
+    private sealed record Net(ControlNetModel Model, ClipText Text, Func<long[]?, Tensor> Condition, ControlNetInput Input);
 
-    private sealed record Sparse(SparseControlNetModel Model, TextContext Text, Tensor Condition, double Scale);
+    private sealed record Sparse(SparseControlNetModel Model, ClipText Text, Func<long[]?, Tensor> Condition, double Scale);
 
     private readonly Net[] _nets;
     private readonly Sparse? _sparse;
-    private readonly (long Clips, long Frames) _size;
     private readonly (int First, int Count) _steps;
 
-    private ControlRun(Net[] nets, Sparse? sparse, (long, long) size, (int, int) steps) => (_nets, _sparse, _size, _steps) = (nets, sparse, size, steps);
+    private ControlRun(Net[] nets, Sparse? sparse, (int, int) steps) => (_nets, _sparse, _steps) = (nets, sparse, steps);
 
-    /// <summary>Reads the pictures of a request, whose networks are in place (<see cref="ControlModels.Set"/>), and embeds them.</summary>
+    /// <summary>Reads the pictures of a request, whose networks are in place (<see cref="ControlModels.Set"/>).</summary>
     /// <param name="request">What is generated.</param>
     /// <param name="size">Of the clips.</param>
     /// <param name="parts">The models.</param>
-    /// <param name="embeddings">What the UNet attends to, one row per clip or per frame; with guidance the negative half first.</param>
+    /// <param name="prompts">What the networks attend to, as the UNet does.</param>
     /// <param name="first">The step that the run begins with.</param>
     /// <param name="evaluations">Steps there would be from pure noise.</param>
     /// <param name="cancellationToken">Stops between pictures.</param>
     /// <exception cref="FileException">A picture cannot be read, or there are too few.</exception>
-    public static ControlRun Start(GenerationRequest request, ClipSize size, PipelineParts parts, Tensor embeddings, int first, int evaluations, CancellationToken cancellationToken)
+    public static ControlRun Start(GenerationRequest request, ClipSize size, PipelineParts parts, PromptTravel prompts, int first, int evaluations, CancellationToken cancellationToken)
     {
+        ClipText Text(ControlEncoder model) => new(prompts, size.Frames, request.Context is not null, model.Prepare);
         Net[] nets = [.. request.Controls.Select(input =>
         {
             var model = parts.Control.Net(input.Path);
-            using var pictures = ControlPictures.Follow(input, size, cancellationToken);
-            return new Net(model, model.Prepare(embeddings), model.Embed(pictures), input);
+            return new Net(model, Text(model), Follow(model, ControlPictures.Follow(input, size, cancellationToken), request.Context is not null), input);
         })];
-        var clips = request.IsGuided ? 2L * size.Clips : size.Clips;
-        var (whole, steps) = ((clips, size.Frames), (first, evaluations - first));
+        var steps = (first, evaluations - first);
         if (request.Sparse is not { } control)
-            return new ControlRun(nets, null, whole, steps);
+            return new ControlRun(nets, null, steps);
         var encoder = parts.Control.Sparse(control.Path);
-        var condition = SparseCondition(control, size, parts, encoder, cancellationToken);
-        return new ControlRun(nets, new Sparse(encoder, encoder.Prepare(embeddings), condition, control.Scale), whole, steps);
+        return new ControlRun(nets, new Sparse(encoder, Text(encoder), SparseCondition(control, size, parts, encoder, cancellationToken), control.Scale), steps);
     }
 
     /// <summary>What is added to the UNet in a step; null for nothing.</summary>
@@ -55,48 +54,54 @@ internal sealed class ControlRun
         {
             if (input.Scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
                 continue;
-            using var own = Rows(text);
-            using var pictures = Pictures(condition);
+            using var own = text.At(clips, window);
+            using var pictures = condition(window);
             Add(model.Forward(sample, timestep, own, pictures, input.Scale));
         }
         if (_sparse is { } sparse)
         {
-            using var own = Rows(sparse.Text);
-            using var pictures = Pictures(sparse.Condition);
+            using var own = sparse.Text.At(clips, window);
+            using var pictures = sparse.Condition(window);
             Add(sparse.Model.Forward(timestep, own, pictures, clips, frames, sparse.Scale));
         }
         return sum;
 
-        TextContext Rows(TextContext text)
-        {
-            using var those = text.Last(text.Rows / _size.Clips * clips);
-            return those.Of(window, clips, _size.Frames);
-        }
-
-        Tensor Pictures(Tensor condition)                                                                    // [F or 1, C, h, w]
-        {
-            if (window is null || condition.shape[0] == 1)
-                return condition.alias();
-            using var places = tensor(window, device: condition.device);
-            return condition.index_select(0, places);
-        }
-
         void Add(ControlResiduals more) => sum = sum is null ? more : sum.Plus(more);
     }
 
-    // Pictures, or latents of pictures, in their frames, and zeros in the others; the mask says which is which.
-    private static Tensor SparseCondition(
+    // The features of some frames' pictures, [n or 1, C, h, w]: made once, or where the clip is seen in windows for each window, since they take megabytes a frame.
+    private static Func<long[]?, Tensor> Follow(ControlNetModel model, VideoFrames pictures, bool windowed)
+    {
+        if (windowed && pictures.Frames > 1)
+            return window =>
+            {
+                using var own = ControlPictures.ToTensor(window is null ? pictures : pictures.Select(window));
+                return model.Embed(own);
+            };
+        using var all = ControlPictures.ToTensor(pictures);
+        var embedded = model.Embed(all);
+        return _ => embedded.alias();
+    }
+
+    // Pictures, or latents of pictures, in their frames, and zeros in the others; the mask says which is which. [n, C, h, w]
+    private static Func<long[]?, Tensor> SparseCondition(
         SparseControl control, ClipSize size, PipelineParts parts, SparseControlNetModel encoder, CancellationToken cancellationToken)
     {
-        using var scope = NewDisposeScope();
-        var given = ControlPictures.Sparse(control, size, cancellationToken);                                // [n, 3, H, W] in 0…1
+        var given = ControlPictures.Sparse(control, size, cancellationToken);                                // [k, 3, H, W] in 0…1
         if (encoder.TakesLatents)
-            given = Latents(given, parts);                                                                   // [n, 4, h, w]
-        long[] frames = [.. control.FramesOf(size.Frames)];
-        using var places = tensor(frames);
-        var condition = zeros([size.Frames, .. given.shape[1..]]).index_copy_(0, places, given);
-        var mask = zeros([size.Frames, 1, .. given.shape[2..]]).index_fill_(0, places, Scalars.One);
-        return encoder.Embed(condition, mask).MoveToOuterDisposeScope();
+            given = given.Then(pictures => Latents(pictures, parts));                                        // [k, 4, h, w]
+        var pictured = control.FramesOf(size.Frames);
+        return window =>
+        {
+            using var scope = NewDisposeScope();
+            var frames = window ?? [.. Enumerable.Range(0, size.Frames).Select(frame => (long)frame)];
+            (long Place, long Picture)[] own = [.. frames.Index().Select(frame => ((long)frame.Index, (long)pictured.IndexOf((int)frame.Item))).Where(found => found.Item2 >= 0)];
+            var places = tensor(own.Select(found => found.Place).ToArray());
+            var pictures = given.index_select(0, tensor(own.Select(found => found.Picture).ToArray()));
+            var condition = zeros([frames.Length, .. given.shape[1..]]).index_copy_(0, places, pictures);
+            var mask = zeros([frames.Length, 1, .. given.shape[2..]]).index_fill_(0, places, Scalars.One);
+            return encoder.Embed(condition, mask).MoveToOuterDisposeScope();
+        };
     }
 
     // Their mean, so that a seed decides everything: the published pipelines draw around it from a generator that their seed does not set.

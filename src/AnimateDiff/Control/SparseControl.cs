@@ -54,7 +54,7 @@ public sealed record SparseControl(string Path, IReadOnlyList<SparseImage> Image
     /// <summary>The pictures' frames of a clip, each 0…F−1.</summary>
     /// <param name="frames">F</param>
     /// <exception cref="RequestException">A frame is beyond the clip, or has two pictures.</exception>
-    internal IReadOnlyList<int> FramesOf(int frames)
+    internal List<int> FramesOf(int frames)
     {
         var places = new List<int>();
         foreach (var (frame, path) in Images)

@@ -23,8 +23,7 @@ internal sealed class TextContext(long rows, Dictionary<Attention, KeyValue> lay
     public void Add(Attention layer, WeightedContext beside) => layers[layer] = layers[layer] with { Beside = [.. layers[layer].Beside, beside] };
 
     /// <summary>The last <paramref name="count"/> rows alone: with guidance, half of them are the positive prompts'.</summary>
-    public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count), beside =>
-        beside.Part(tensor => Math.Max(1, tensor.shape[0] * count / rows) is var own ? tensor.narrow(0, tensor.shape[0] - own, own) : tensor, beside.Weights));
+    public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count), beside => beside.Last(count, rows));
 
     /// <summary>The text of some frames of each clip: where there is one row per frame, those frames' rows.</summary>
     /// <param name="chosen">The frames; null for all.</param>
@@ -32,11 +31,10 @@ internal sealed class TextContext(long rows, Dictionary<Attention, KeyValue> lay
     /// <param name="frames">Frames of each there are.</param>
     public TextContext Of(long[]? chosen, long clips, long frames)
     {
-        if (chosen is null)
-            return Each(rows, tensor => tensor.alias(), beside => beside.Part(tensor => tensor.alias(), beside.Weights));
+        if (chosen is null || rows == clips)
+            return Each(rows, tensor => tensor.alias(), beside => beside.Of(chosen));
         using var index = tensor(Enumerable.Range(0, (int)clips).SelectMany(clip => chosen.Select(frame => clip * frames + frame)).ToArray(), device: layers.Values.First().Key.device);
-        return Each(rows == clips ? rows : clips * chosen.Length, tensor => rows == clips ? tensor.alias() : tensor.index_select(0, index),
-            beside => beside.Part(tensor => tensor.alias(), [.. chosen.Select(frame => beside.Weights[frame])]));
+        return Each(clips * chosen.Length, tensor => tensor.index_select(0, index), beside => beside.Of(chosen));
     }
 
     private TextContext Each(long count, Func<Tensor, Tensor> part, Func<WeightedContext, WeightedContext> besides) => new(count, layers.ToDictionary(layer => layer.Key,

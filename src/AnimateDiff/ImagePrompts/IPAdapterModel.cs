@@ -30,15 +30,14 @@ internal sealed class IPAdapterModel : nn.Module
     /// <summary>Tokens of pictures, [B, tokens, width], from their vectors [B, P] or patches [B, L, D].</summary>
     public Tensor Tokens(Tensor seen) => image_proj.call(seen);
 
-    /// <summary>Adds attention to a picture's tokens to a context.</summary>
-    /// <param name="text">What the UNet attends to; owns what is added.</param>
+    /// <summary>What each cross-attention of a UNet attends to beside the text; the caller's to dispose.</summary>
     /// <param name="unet">The UNet.</param>
     /// <param name="tokens">[M, L, width]: the images of a UNet call are shared out among the M rows in order.</param>
     /// <param name="weights">Weight of the attention to them in each frame.</param>
-    public void AddTo(TextContext text, UNetMotionModel unet, Tensor tokens, float[] weights)
+    public IEnumerable<(Attention Layer, WeightedContext Pictures)> Project(UNetMotionModel unet, Tensor tokens, float[] weights)
     {
         foreach (var (layer, attention) in ip_adapter.All.Zip(unet.CrossAttentions))
-            text.Add(attention, new WeightedContext(attention.Split(layer.to_k_ip.call(tokens), layer.to_v_ip.call(tokens)), weights));
+            yield return (attention, new WeightedContext(attention.Split(layer.to_k_ip.call(tokens), layer.to_v_ip.call(tokens)), weights));
     }
 }
 

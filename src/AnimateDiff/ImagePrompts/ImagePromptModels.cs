@@ -1,4 +1,5 @@
 using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
 using AnimateDiff.Video;
 using AnimateDiff.Vision;
 using AnimateDiff.Weights;
@@ -39,19 +40,20 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
         }
     }
 
-    /// <summary>Adds the attention to a request's pictures to what the UNet attends to. With guidance the negative half, the first, sees what no picture looks like.</summary>
-    /// <param name="text">The context, which owns what is added.</param>
+    /// <summary>What the UNet attends to of a request's pictures, the caller's to dispose. With guidance the negative half, the first, sees what no picture looks like.</summary>
     /// <param name="request">Its image prompts have been loaded.</param>
     /// <param name="frames">F</param>
     /// <exception cref="FileException">A picture is missing or cannot be read.</exception>
-    public void AddTo(TextContext text, GenerationRequest request, int frames)
+    public IReadOnlyList<(Attention Layer, WeightedContext Pictures)> Project(GenerationRequest request, int frames)
     {
+        var layers = new List<(Attention, WeightedContext)>();
         foreach (var prompt in request.ImagePrompts)
         {
             var key = Key(prompt);
             using var tokens = TokensOf(prompt, _encoders[key.Encoder], _adapters[key], request.IsGuided);
-            _adapters[key].AddTo(text, unet, tokens, prompt.WeightsOf(frames));
+            layers.AddRange(_adapters[key].Project(unet, tokens, prompt.WeightsOf(frames)));
         }
+        return layers;
     }
 
     /// <summary>Every file that image prompts read: pictures and weights.</summary>

@@ -12,10 +12,17 @@ internal readonly record struct KeyValue(Tensor Key, Tensor Value)
 /// <summary>Keys and values whose attention is added to another with a weight.</summary>
 /// <param name="Context">One row for all queries, or one for each half of them with guidance.</param>
 /// <param name="Weights">One weight for each frame of a clip.</param>
-internal sealed record WeightedContext(KeyValue Context, float[] Weights)
+internal sealed record WeightedContext(KeyValue Context, float[] Weights) : IDisposable
 {
-    /// <summary>A part of it, for a part of the queries.</summary>
-    public WeightedContext Part(Func<Tensor, Tensor> rows, float[] weights) => new(new KeyValue(rows(Context.Key), rows(Context.Value)), weights);
+    /// <summary>The last share of the rows, for that share of the queries; one row is for all.</summary>
+    public WeightedContext Last(long count, long of) => new(Part(tensor =>
+    {
+        var own = Math.Max(1, tensor.shape[0] * count / of);
+        return tensor.narrow(0, tensor.shape[0] - own, own);
+    }), Weights);
+
+    /// <summary>For some of the frames; null for all.</summary>
+    public WeightedContext Of(long[]? frames) => new(Part(tensor => tensor.alias()), frames is null ? Weights : [.. frames.Select(frame => Weights[frame])]);
 
     /// <summary>An attention, [B·F, L, C], with each frame's weight.</summary>
     public Tensor Weigh(Tensor attended)
@@ -26,6 +33,14 @@ internal sealed record WeightedContext(KeyValue Context, float[] Weights)
         var weights = tensor(Weights, attended.dtype, attended.device).repeat(attended.shape[0] / Weights.Length).view(-1, 1, 1);
         return (attended * weights).MoveToOuterDisposeScope();
     }
+
+    public void Dispose()
+    {
+        Context.Key.Dispose();
+        Context.Value.Dispose();
+    }
+
+    private KeyValue Part(Func<Tensor, Tensor> part) => new(part(Context.Key), part(Context.Value));
 }
 
 /// <summary>

@@ -29,8 +29,27 @@ public abstract class SchedulerRun : IDisposable
         return next.MoveToOuterDisposeScope();
     }
 
+    /// <summary>Everything it remembers of earlier steps, in a fixed order; tensors of the sample's shape.</summary>
+    internal virtual IReadOnlyList<TensorHistory> Memory => [];
+
+    /// <summary>Goes on where another run of this scheduler was, before the first step of this one.</summary>
+    /// <param name="next">The evaluation that comes next.</param>
+    /// <param name="memory">What that run remembered, newest first, in the order of <see cref="Memory"/>.</param>
+    internal void Continue(int next, IReadOnlyList<IReadOnlyList<Tensor>> memory)
+    {
+        _next = next;
+        foreach (var (history, tensors) in Memory.Zip(memory))
+            foreach (var tensor in tensors.Reverse())
+                history.Push(tensor);
+    }
+
     /// <inheritdoc/>
-    public virtual void Dispose() => GC.SuppressFinalize(this);
+    public void Dispose()
+    {
+        foreach (var history in Memory)
+            history.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     private void CheckOrder(int index)
     {

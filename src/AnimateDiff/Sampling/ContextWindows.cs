@@ -29,31 +29,80 @@ internal sealed class ContextWindows(FrameContext context)
         return [.. starts.Select(From)];
     }
 
-    /// <summary>The average of what <paramref name="predict"/> says of the windows of <paramref name="input"/>, [B, 4, F, h, w].</summary>
-    /// <param name="input">[B, 4, F, h, w]</param>
-    /// <param name="text">What it attends to.</param>
+    /// <summary>Whether one window holds the whole clip.</summary>
+    public bool SeeWhole(long frames) => frames <= context.Length && !context.Closed;
+
+    /// <summary>
+    /// The weighted average of what <paramref name="predict"/> says of windows, frames as they are finished, in the order in which no later window has a say in
+    /// them: never more than the frames of two windows are waiting.
+    /// </summary>
+    /// <param name="frames">F</param>
     /// <param name="step">Number of the step.</param>
-    /// <param name="predict">The UNet of a window's latents, their text and their frames.</param>
-    public Tensor Average(Tensor input, TextContext text, int step, Func<Tensor, TextContext, long[]?, Tensor> predict)
+    /// <param name="predict">What is said of the frames of a window, [B, 4, n, h, w]; disposed here.</param>
+    /// <returns>Frames, ascending but for a closed clip's wrap, and their averages, [B, 4, n, h, w], the caller's to dispose.</returns>
+    public IEnumerable<(long[] Frames, Tensor Average)> Average(int frames, int step, Func<long[], Tensor> predict)
     {
-        var windows = Of((int)input.shape[2], step);
-        if (windows.Count == 1 && !context.Closed)
-            return predict(input, text, null);
-        using var scope = NewDisposeScope();
-        var sum = zeros_like(input);
-        var total = new float[input.shape[2]];
-        foreach (var frames in windows)
+        var windows = Of(frames, step);
+        var missing = new int[frames];
+        foreach (var frame in windows.SelectMany(window => window))
+            missing[frame]++;
+        var sums = new Dictionary<long, Sum>();
+        try
         {
-            using var window = NewDisposeScope();
-            var index = tensor(frames, device: input.device);
-            var weights = FrameWindows.Pyramid(frames.Length);
-            for (var i = 0; i < frames.Length; i++)
-                total[frames[i]] += weights[i];
-            using var own = text.Of(frames, input.shape[0], input.shape[2]);
-            var said = predict(input.index_select(2, index), own, frames) * tensor(weights, input.dtype, input.device).view(-1, 1, 1);
-            sum.index_add_(2, index, said, Scalars.One);
+            foreach (var window in windows)
+            {
+                var weights = FrameWindows.Pyramid(window.Length);
+                using (var said = predict(window))
+                    foreach (var (place, frame) in window.Index())
+                    {
+                        if (!sums.TryGetValue(frame, out var sum))
+                            sums.Add(frame, sum = new Sum());
+                        sum.Add(said, place, weights[place]);
+                        missing[frame]--;
+                    }
+                long[] done = [.. window.Where(frame => missing[frame] == 0)];
+                if (done.Length == 0)
+                    continue;
+                yield return (done, Finish(sums, done));
+            }
         }
-        return sum.div_(tensor(total, input.dtype, input.device).view(-1, 1, 1)).MoveToOuterDisposeScope();
+        finally
+        {
+            foreach (var sum in sums.Values)
+                sum.Dispose();
+        }
+    }
+
+    private static Tensor Finish(Dictionary<long, Sum> sums, long[] done)
+    {
+        using var scope = NewDisposeScope();
+        var averages = stack([.. done.Select(frame => sums[frame].Average())], 2);
+        foreach (var frame in done)
+        {
+            sums[frame].Dispose();
+            sums.Remove(frame);
+        }
+        return averages.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A frame's weighted sum.</summary>
+    private sealed class Sum : IDisposable
+    {
+        private Tensor? _sum;                                                // [B, 4, h, w]
+        private float _weights;
+
+        public void Add(Tensor said, int place, float weight)
+        {
+            using var scope = NewDisposeScope();
+            var weighted = said.select(2, place).Times(weight);
+            var sum = (_sum is null ? weighted : _sum.Add(weighted)).DetachFromDisposeScope();
+            _sum?.Dispose();
+            (_sum, _weights) = (sum, _weights + weight);
+        }
+
+        public Tensor Average() => _sum!.Over(_weights);
+
+        public void Dispose() => _sum?.Dispose();
     }
 
     // 0, 1/2, 1/4, 3/4, 1/8, …: the bits of the step behind the point, lowest first, so that few steps are far apart and many are everywhere

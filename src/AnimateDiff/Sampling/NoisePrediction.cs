@@ -7,41 +7,65 @@ namespace AnimateDiff.Sampling;
 
 /// <summary>What the UNet says of latents, with guidance and control.</summary>
 /// <param name="unet">The UNet.</param>
-/// <param name="text">What it attends to; with guidance the negative half first.</param>
+/// <param name="text">What it attends to.</param>
 /// <param name="request">Its settings.</param>
+/// <param name="scheduler">Knows the timesteps.</param>
 /// <param name="control">What steers it.</param>
-internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, GenerationRequest request, ControlRun control)
+internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, GenerationRequest request, Scheduler scheduler, ControlRun control)
 {
     private readonly IReadOnlyList<Attention> _perturbed = UNetChanges.Perturbed(unet, request.PerturbedAttention);
-    private readonly ContextWindows? _windows = request.Context is null ? null : new ContextWindows(request.Context);
+
+    /// <summary>The windows of frames that are looked at one after the other; null where a clip is seen whole.</summary>
+    public ContextWindows? Windows { get; } = request.Context is null ? null : new ContextWindows(request.Context);
 
     /// <summary>The prediction of a step, [B, 4, F, h, w].</summary>
-    /// <param name="input">Latents as the scheduler scales them for the model, [B, 4, F, h, w].</param>
-    /// <param name="scheduler">Knows the timesteps.</param>
+    /// <param name="latents">[B, 4, F, h, w]</param>
     /// <param name="index">Number of the step.</param>
-    public Tensor Of(Tensor input, Scheduler scheduler, int index)
+    public Tensor Of(Tensor latents, int index)
+    {
+        if (Windows is null || Windows.SeeWhole(latents.shape[2]))
+            return Of(latents, index, null);
+        using var scope = NewDisposeScope();
+        var whole = empty_like(latents);
+        foreach (var (frames, prediction) in Of(latents.shape[2], own => latents.index_select(2, own), index))
+            using (prediction)
+                whole.index_copy_(2, tensor(frames, device: latents.device), prediction);
+        return whole.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The prediction of a step in windows, frames as they are finished, [B, 4, n, h, w].</summary>
+    /// <param name="frames">F</param>
+    /// <param name="latents">The latents of some frames, [B, 4, n, h, w].</param>
+    /// <param name="index">Number of the step.</param>
+    public IEnumerable<(long[] Frames, Tensor Prediction)> Of(long frames, Func<Tensor, Tensor> latents, int index) => Windows!.Average((int)frames, index, window =>
     {
         using var scope = NewDisposeScope();
+        return Of(latents(tensor(window)), index, window).MoveToOuterDisposeScope();
+    });
+
+    private Tensor Of(Tensor latents, int index, long[]? window)
+    {
+        using var scope = NewDisposeScope();
+        var input = scheduler.ScaleModelInput(latents, index);
         var timestep = scheduler.TimestepTensor(index, 1, input.device);
-        var said = Call(request.IsGuided ? cat([input, input]) : input, timestep, text, index);              // [2·B, 4, F, h, w] with guidance
+        var said = Call(request.IsGuided ? cat([input, input]) : input, timestep, index, window);            // [2·B, 4, n, h, w] with guidance
         var positive = request.IsGuided ? said.chunk(2)[1] : said;
         var guided = request.IsGuided ? Guidance.Combine(said, request.GuidanceScale) : said;
         if (_perturbed.Count > 0)
-            guided = guided.Add((positive - Perturbed(input, timestep, index)).Times(request.PerturbedAttention!.Scale));
+            guided = guided.Add((positive - Perturbed(input, timestep, index, window)).Times(request.PerturbedAttention!.Scale));
         if (request.GuidanceRescale > 0)
             guided = Guidance.Rescale(guided, positive, request.GuidanceRescale);
         return guided.MoveToOuterDisposeScope();
     }
 
     // The positive prompt's branch where the chosen layers see every place by itself alone.
-    private Tensor Perturbed(Tensor input, Tensor timestep, int index)
+    private Tensor Perturbed(Tensor input, Tensor timestep, int index, long[]? window)
     {
         foreach (var layer in _perturbed)
             layer.IsIdentity = true;
         try
         {
-            using var positive = text.Last(request.IsGuided ? text.Rows / 2 : text.Rows);
-            return Call(input, timestep, positive, index);
+            return Call(input, timestep, index, window);
         }
         finally
         {
@@ -50,14 +74,10 @@ internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, Ge
         }
     }
 
-    private Tensor Call(Tensor input, Tensor timestep, TextContext prompts, int index)
+    private Tensor Call(Tensor sample, Tensor timestep, int index, long[]? window)
     {
-        return _windows is null ? Of(input, prompts, null) : _windows.Average(input, prompts, index, Of);
-
-        Tensor Of(Tensor sample, TextContext own, long[]? window)
-        {
-            using var residuals = control.At(sample, timestep, index, window);
-            return unet.Forward(sample, timestep, own, residuals);
-        }
+        using var own = text.At(sample.shape[0], window);
+        using var residuals = control.At(sample, timestep, index, window);
+        return unet.Forward(sample, timestep, own, residuals);
     }
 }

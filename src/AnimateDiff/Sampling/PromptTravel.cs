@@ -3,17 +3,32 @@ using AnimateDiff.Text;
 namespace AnimateDiff.Sampling;
 
 /// <summary>
-/// A prompt that changes over a clip: between two frames with a prompt of their own the embeddings are mixed linearly, (1 − α)·a + α·b, and after the last
-/// one it stays. The same numbers as diffusers' FreeNoise (<c>_encode_prompt_free_noise</c>) mixes, here for clips of any kind.
+/// A request's prompts, which may change over the clip: between two frames with a prompt of their own the embeddings are mixed linearly, (1 − α)·a + α·b, and
+/// after the last one it stays. The same numbers as diffusers' FreeNoise (<c>_encode_prompt_free_noise</c>) mixes, here for clips of any kind.
 /// </summary>
-internal static class PromptTravel
+internal sealed class PromptTravel : IDisposable
 {
-    /// <summary>Encodes a request's prompts: one row for each clip, or where the prompt changes one for each frame, [B·F, L, D].</summary>
-    public static EncodedPrompts Encode(PromptEncoder encoder, GenerationRequest request, int frames)
+    private readonly EncodedPrompts _prompts;                               // positive [B·K, L, D], negative [B, L, D]
+    private readonly float[] _weights;                                      // [F, K], the share of each prompt in each frame
+    private readonly int _keys;
+
+    private PromptTravel(EncodedPrompts prompts, float[] weights, int keys) => (_prompts, _weights, _keys) = (prompts, weights, keys);
+
+    /// <summary>Whether the text changes from frame to frame.</summary>
+    public bool Travels => _keys > 1;
+
+    /// <summary>Clips in a call of the UNet, 2·B with guidance.</summary>
+    public long Clips => _prompts.Positive.shape[0] / _keys * (_prompts.Negative is null ? 1 : 2);
+
+    /// <summary>What the user should know.</summary>
+    public IReadOnlyList<string> Warnings => _prompts.Warnings;
+
+    /// <summary>Encodes the prompts of a clip of so many frames.</summary>
+    public static PromptTravel Encode(PromptEncoder encoder, GenerationRequest request, int frames)
     {
         var negative = request.IsGuided ? request.NegativePrompts : null;
         if (request.PromptsAt.Count == 0)
-            return encoder.Encode(request.Prompts, negative, request.ClipSkip, request.Truncate);
+            return new PromptTravel(encoder.Encode(request.Prompts, negative, request.ClipSkip, request.Truncate), [], 1);
 
         using var scope = NewDisposeScope();
         PromptAt[] later = [.. request.PromptsAt.OrderBy(prompt => prompt.Frame)];
@@ -22,13 +37,34 @@ internal static class PromptTravel
         if (negative is { Count: > 1 })
             negative = [.. negative.SelectMany(text => Enumerable.Repeat(text, keys))];
         using var encoded = encoder.Encode(texts, negative, request.ClipSkip, request.Truncate);
-
-        var weights = tensor(Weights([0, .. later.Select(prompt => prompt.Frame)], frames), [frames, keys], device: encoded.Positive.device);
-        var states = encoded.Positive.to(ScalarType.Float32).unflatten(0, clips, keys).flatten(2);                            // [B, K, L·D]
-        var positive = weights.matmul(states).reshape(clips * frames, encoded.Positive.shape[1], -1).to(encoded.Positive.dtype);   // [B·F, L, D]
-        var still = encoded.Negative?.unflatten(0, clips, keys).narrow(1, 0, 1).expand(clips, frames, -1, -1).flatten(0, 1);   // [B·F, L, D]
-        return new EncodedPrompts(positive.MoveToOuterDisposeScope(), still?.MoveToOuterDisposeScope(), [.. encoded.Warnings.Distinct()]);
+        var still = encoded.Negative?.unflatten(0, clips, keys).select(1, 0).clone();                                          // [B, L, D]
+        return new PromptTravel(
+            new EncodedPrompts(encoded.Positive.alias().MoveToOuterDisposeScope(), still?.MoveToOuterDisposeScope(), [.. encoded.Warnings.Distinct()]),
+            Weights([0, .. later.Select(prompt => prompt.Frame)], frames), keys);
     }
+
+    /// <summary>
+    /// What is attended to, with guidance the negative half first as the references stack them: [2·B, L, D], or where the prompt changes a row for each frame,
+    /// [2·B·n, L, D].
+    /// </summary>
+    /// <param name="frames">The n frames; null for all.</param>
+    public Tensor Embeddings(long[]? frames)
+    {
+        using var scope = NewDisposeScope();
+        var (positive, negative) = (_prompts.Positive, _prompts.Negative);
+        if (Travels)
+        {
+            var weights = torch.tensor(_weights, device: positive.device).view(-1, _keys);                                     // [F, K]
+            if (frames is not null)
+                weights = weights.index_select(0, torch.tensor(frames, device: positive.device));
+            var states = positive.to(ScalarType.Float32).unflatten(0, -1, _keys).flatten(2);                                   // [B, K, L·D]
+            positive = weights.matmul(states).flatten(0, 1).view(-1, positive.shape[1], positive.shape[2]).to(positive.dtype); // [B·n, L, D]
+            negative = negative?.repeat_interleave(weights.shape[0], 0);
+        }
+        return (negative is null ? positive.alias() : cat([negative, positive])).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose() => _prompts.Dispose();
 
     /// <summary>The share of each key in each frame, [F, K].</summary>
     /// <param name="keys">Frames of the keys, ascending, the first being 0.</param>

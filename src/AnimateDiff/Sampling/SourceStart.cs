@@ -50,18 +50,32 @@ internal sealed class SourceStart : IDisposable
         return Keep(begin, First).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The same, some frames after the other, [B, 4, n, h, w] each.</summary>
+    public IEnumerable<Tensor> Latents(ClipSource asked, IReadOnlyList<long[]> blocks)
+    {
+        using var whole = Latents(asked);
+        foreach (var block in blocks)
+            yield return Of(whole, block);
+    }
+
     /// <summary>Latents with what the mask keeps put back: the source, under the run's noise at the level of evaluation <paramref name="index"/>, after the last one as it is.</summary>
     /// <param name="latents">[B, 4, F, h, w]</param>
     /// <param name="index">The evaluation the latents go into; the number of evaluations when there is none left.</param>
-    public Tensor Keep(Tensor latents, int index)
+    /// <param name="frames">Which frames of the clip the latents are of; null for all.</param>
+    public Tensor Keep(Tensor latents, int index, long[]? frames = null)
     {
         if (_repaint is null)
             return latents.alias();
         using var scope = NewDisposeScope();
         var (signal, noise) = index < _scheduler.Timesteps.Count ? _scheduler.LevelAt(index) : (1, 0);
-        var kept = noise == 0 ? _source : _source.Times(signal).Add(_noise.Times(noise));
-        return where(_repaint, latents, kept.to(latents.dtype)).MoveToOuterDisposeScope();
+        var source = Of(_source, frames);
+        var kept = noise == 0 ? source : source.Times(signal).Add(Of(_noise, frames).Times(noise));
+        return where(Of(_repaint, frames), latents, kept.to(latents.dtype)).MoveToOuterDisposeScope();
     }
+
+    // [·, ·, F or 1, h, w] → [·, ·, n or 1, h, w]
+    private static Tensor Of(Tensor whole, long[]? frames) =>
+        frames is null || whole.shape[2] == 1 ? whole.alias() : whole.index_select(2, tensor(frames, device: whole.device));
 
     public void Dispose()
     {

@@ -28,6 +28,18 @@ internal static class StartNoise
         return noise.MoveToOuterDisposeScope();
     }
 
+    /// <summary>The same for a clip that is not held in memory, some frames after the other, [B, 4, n, h, w] each: the draws are of so many frames, too.</summary>
+    public static IEnumerable<Tensor> DrawBlocks(
+        GenerationRequest request, ClipSize size, IEnumerable<long[]> blocks, int height, int width, double sigma, Generator generator, Device device)
+    {
+        var length = Math.Min(request.Window?.Length ?? size.Frames, size.Frames);
+        Tensor Frames(int count) => InitialLatents.Draw(generator, size.Clips, count, height, width, sigma, device);
+        using var repeated = request.NoiseInEffect == NoiseKind.Random ? null : Frames(request.NoiseInEffect == NoiseKind.Constant ? 1 : length);
+        var order = request.NoiseInEffect == NoiseKind.Shuffled ? Shuffle(size.Frames, length, request.Window!.Value.Stride, generator) : null;
+        foreach (var block in blocks)
+            yield return repeated is null ? Frames(block.Length) : Select(repeated, [.. block.Select(frame => order is null ? frame % repeated.shape[2] : order[frame])]);
+    }
+
     /// <summary>
     /// Which drawn frame each frame's noise is, as diffusers' FreeNoise has it: the first <paramref name="length"/> have their own, and every
     /// <paramref name="stride"/> frames after them take those of as many frames one window earlier, in an order of their own.
@@ -44,5 +56,9 @@ internal static class StartNoise
         return from;
     }
 
-    private static Tensor Select(Tensor noise, long[] frames) => noise.index_select(2, tensor(frames, device: noise.device));
+    private static Tensor Select(Tensor noise, long[] frames)
+    {
+        using var index = tensor(frames, device: noise.device);
+        return noise.index_select(2, index);
+    }
 }

@@ -2,9 +2,11 @@ namespace AnimateDiff.Video;
 
 /// <summary>Collects frames as the VAE decodes them, so that only one chunk at a time exists as floating point numbers.</summary>
 /// <param name="frames">Number of frames the clip will have.</param>
-public sealed class VideoFramesBuilder(int frames)
+/// <param name="inFile">Whether the clip is kept in a temporary file, for clips of any length.</param>
+public sealed class VideoFramesBuilder(int frames, bool inFile = false)
 {
     private byte[] _pixels = [];
+    private FileStream? _file;
     private int _height, _width;
 
     /// <summary>Number of frames appended so far.</summary>
@@ -36,23 +38,32 @@ public sealed class VideoFramesBuilder(int frames)
         using Scalar zero = 0.ToScalar(), half = 0.5.ToScalar(), white = 255.ToScalar();
         var bytes = values.mul(half).add_(half, Scalars.One).clamp_(zero, Scalars.One).mul_(white).round_().to(ScalarType.Byte)
             .permute(0, 2, 3, 1).contiguous().cpu();                                                      // [n, 3, H, W] → [n, H, W, 3]
-        bytes.bytes.CopyTo(_pixels.AsSpan(Count * height * width * 3));
+        if (_file is null)
+            bytes.bytes.CopyTo(_pixels.AsSpan(Count * height * width * 3));
+        else
+            _file.Write(bytes.bytes);
         Count += count;
     }
 
     /// <summary>The finished clip.</summary>
     /// <exception cref="InvalidOperationException">Frames are still missing.</exception>
     public VideoFrames Build() => Count == frames
-        ? new VideoFrames(frames, _height, _width, _pixels)
+        ? _file is null ? new VideoFrames(frames, _height, _width, _pixels) : new VideoFrames(frames, _height, _width, _file)
         : throw new InvalidOperationException($"{Count} of {frames} frames were appended.");
 
     private void Allocate(int height, int width)
     {
+        (_height, _width) = (height, width);
+        if (inFile)
+        {
+            _file = new FileStream(Path.GetTempFileName(), FileMode.Create, FileAccess.ReadWrite, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+            return;
+        }
         var size = (long)frames * height * width * 3;
         if (size > Array.MaxLength)
             throw new RequestException(
                 $"{frames} frames of {width}×{height} are {size >> 20} MiB of pixels, more than the {Array.MaxLength >> 20} MiB of one clip; "
                 + "make fewer or smaller frames.");
-        (_height, _width, _pixels) = (height, width, new byte[size]);
+        _pixels = new byte[size];
     }
 }

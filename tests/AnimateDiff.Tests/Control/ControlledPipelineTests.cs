@@ -1,5 +1,6 @@
 using AnimateDiff.Control;
 using AnimateDiff.Noise;
+using AnimateDiff.Sampling;
 using AnimateDiff.Tests.ImagePrompts;
 using AnimateDiff.Tests.Text;
 using AnimateDiff.Tests.Video;
@@ -60,11 +61,12 @@ public sealed class ControlledPipelineTests : IDisposable
         using var _ = inference_mode();
         var options = new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") };
         using var parts = PipelineParts.Load(options, RecordedTokenizer.Load(), null, CancellationToken.None);
-        var request = await ControlledAsync() with { Sparse = null };
+        var request = await ControlledAsync() with { Sparse = null, Context = new(2, 1), PromptsAt = [new(3, "worst quality, low quality, letterboxed")] };
         parts.Apply(request);
         var size = parts.SizeOf(request);
-        var (text, sample, timestep) = (randn([2 * 4, 77, parts.UNet.Config.CrossAttentionDim]), randn([2, 4, 4, 8, 8]), tensor([500L]));   // a row of text for every frame
-        var run = ControlRun.Start(request, size with { Height = 64, Width = 64 }, parts, text, first: 0, evaluations: 2, CancellationToken.None);
+        var (sample, timestep) = (randn([2, 4, 4, 8, 8]), tensor([500L]));
+        using var prompts = PromptTravel.Encode(parts.Prompts, request, size.Frames);           // a text for every frame
+        var run = ControlRun.Start(request, size with { Height = 64, Width = 64 }, parts, prompts, first: 0, evaluations: 2, CancellationToken.None);
         var whole = run.At(sample, timestep, 0, window: null)!;
         long[] frames = [2, 0];
         var part = run.At(sample.narrow(0, 1, 1).index_select(2, tensor(frames)), timestep, 0, frames)!;

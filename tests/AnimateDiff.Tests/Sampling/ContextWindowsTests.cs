@@ -43,24 +43,23 @@ public class ContextWindowsTests
         Assert.InRange(seams, 13, 25);                                                                       // both ends are seen together in most steps
     }
 
-    /// <summary>A clip as long as a window is seen once, as it is; every other frame is the mean by pyramid weights.</summary>
+    /// <summary>Every frame is the mean by pyramid weights, and comes as soon as no later window has a say in it.</summary>
     [Fact]
     public void Predictions_are_averaged_with_most_weight_for_the_middle()
     {
         using var scope = NewDisposeScope();
-        var input = arange(6, ScalarType.Float32).view(1, 1, 6, 1, 1);
-        using var text = Text(rows: 1);
         var calls = 0;
-        Tensor Predict(Tensor sample, TextContext own, long[]? frames)
+        var said = new List<(long, float)>();
+        var finishedAfter = new List<int>();
+        foreach (var (frames, average) in new ContextWindows(new FrameContext(4, 2)).Average(6, 0, window => full([1, 1, window.Length, 1, 1], ++calls)))   // first window 1, second 2
         {
-            Assert.Equal(1, own.Rows);
-            return zeros_like(sample) + ++calls;                                                             // first window 1, second 2
+            said.AddRange(frames.Zip(average.data<float>()));
+            finishedAfter.AddRange(frames.Select(_ => calls));
         }
-        var said = new ContextWindows(new FrameContext(4, 2)).Average(input, text, 0, Predict);
-        Assert.Equal([1, 1, (2 * 1 + 1 * 2) / 3f, (1 * 1 + 2 * 2) / 3f, 2, 2], said.data<float>().ToArray());
-        Assert.Equal(2, calls);
-        new ContextWindows(new FrameContext(8, 2)).Average(input, text, 0, Predict);
-        Assert.Equal(3, calls);
+        Assert.Equal([(0, 1), (1, 1), (2, (2 * 1 + 1 * 2) / 3f), (3, (1 * 1 + 2 * 2) / 3f), (4, 2), (5, 2)], said);
+        Assert.Equal([1, 1, 2, 2, 2, 2], finishedAfter);
+        Assert.True(new ContextWindows(new FrameContext(8, 2)).SeeWhole(6));
+        Assert.False(new ContextWindows(new FrameContext(8, 2, Closed: true)).SeeWhole(6));
     }
 
     /// <summary>A closed clip has no first frame: turned input gives turned output, though the model tells a window's places apart.</summary>
@@ -69,9 +68,13 @@ public class ContextWindowsTests
     {
         using var scope = NewDisposeScope();
         var input = randn([1, 2, 12, 1, 1], generator: new Generator(1, CPU));
-        using var text = Text(rows: 1);
-        Tensor Predict(Tensor sample, TextContext own, long[]? frames) => sample.cumsum(2);
-        Tensor Said(bool closed, Tensor clip) => new ContextWindows(new FrameContext(6, 2, closed)).Average(clip, text, 0, Predict);
+        Tensor Said(bool closed, Tensor clip)
+        {
+            var whole = full_like(clip, float.NaN);
+            foreach (var (frames, average) in new ContextWindows(new FrameContext(6, 2, closed)).Average(12, 0, window => clip.index_select(2, tensor(window)).cumsum(2)))
+                whole.index_copy_(2, tensor(frames), average);
+            return whole;
+        }
         Assert.Equal(0, Goldens.Difference(Said(closed: true, input.roll([4], [2])), Said(closed: true, input).roll([4], [2])), 1e-6);
         Assert.NotEqual(0, Goldens.Difference(Said(closed: false, input.roll([4], [2])), Said(closed: false, input).roll([4], [2])), 1e-1);
     }
@@ -81,14 +84,9 @@ public class ContextWindowsTests
     {
         using var scope = NewDisposeScope();
         using var text = Text(rows: 12);                                                                     // two clips of six frames
-        var seen = new List<float[]>();
-        new ContextWindows(new FrameContext(4, 2)).Average(zeros([2, 4, 6, 1, 1]), text, 0, (sample, own, _) =>
-        {
-            Assert.Equal(8, own.Rows);
-            seen.Add(own.For(_layer).Key.contiguous().data<float>().ToArray());
-            return sample;
-        });
-        Assert.Equal([[0, 1, 2, 3, 6, 7, 8, 9], [2, 3, 4, 5, 8, 9, 10, 11]], seen);
+        using var some = text.Of([2, 5], clips: 2, frames: 6);
+        Assert.Equal(4, some.Rows);
+        Assert.Equal([2, 5, 8, 11], some.For(_layer).Key.contiguous().data<float>().ToArray());
         using var last = text.Last(6);
         Assert.Equal([6, 7, 8, 9, 10, 11], last.For(_layer).Value.contiguous().data<float>().ToArray());
     }

@@ -22,7 +22,8 @@ public class PromptTravelTests
         using var travel = PromptTravel.Encode(parts.Prompts, request, 16);
         using var alone = parts.Prompts.Encode([First, Second, Third], [Second, Third, Third]);
 
-        var rows = travel.Positive.unflatten(0, 2, 16);                     // [B, F, L, D]
+        var halves = travel.Embeddings(null).unflatten(0, 2, 2, 16);        // [2, B, F, L, D], the negative half first
+        var rows = halves[1];
         for (var clip = 0; clip < 2; clip++)
         {
             for (var frame = 0; frame < 16; frame++)
@@ -30,8 +31,32 @@ public class PromptTravelTests
                 var (from, to, share) = frame < 8 ? (clip, 1, frame / 8f) : frame < 13 ? (1, 2, (frame - 8) / 5f) : (2, 2, 0f);
                 var expected = alone.Positive[from] * (1 - share) + alone.Positive[to] * share;
                 Assert.InRange(Goldens.Difference(rows[clip][frame], expected), 0, share == 0 ? 0 : 1e-6);
-                Assert.Equal(0, Goldens.Difference(travel.Negative!.unflatten(0, 2, 16)[clip][frame], alone.Negative![clip]));
+                Assert.Equal(0, Goldens.Difference(halves[0][clip][frame], alone.Negative![clip]));
             }
+        }
+    }
+
+    [Fact]
+    public void The_text_of_some_frames_is_theirs_in_that_of_all()
+    {
+        using var scope = NewDisposeScope();
+        using var parts = PipelineParts.Load(Models, RecordedTokenizer.Load(), null, CancellationToken.None);
+        var request = new GenerationRequest(First, Second) { NegativePrompts = [Third], PromptsAt = [new(5, Third)] };
+        using var travel = PromptTravel.Encode(parts.Prompts, request, 8);
+        Assert.Equal(4, travel.Clips);
+        long[] frames = [6, 0, 3];
+        var expected = travel.Embeddings(null).unflatten(0, 4, 8).index_select(1, tensor(frames)).flatten(0, 1);
+        Assert.InRange(Goldens.Difference(travel.Embeddings(frames), expected), 0, 1e-6);
+
+        using var all = new ClipText(travel, 8, windowed: false, parts.UNet.Prepare);
+        using var few = new ClipText(travel, 8, windowed: true, parts.UNet.Prepare);
+        foreach (var (clips, window) in ((long, long[]?)[])[(4, frames), (2, frames), (2, null)])
+        {
+            using var from = all.At(clips, window);
+            using var each = few.At(clips, window);
+            var layer = parts.UNet.CrossAttentions[0];
+            Assert.Equal(clips * (window?.Length ?? 8), each.Rows);
+            Assert.InRange(Goldens.Difference(each.For(layer).Key, from.For(layer).Key), 0, 1e-4);
         }
     }
 

@@ -52,6 +52,8 @@ internal sealed class DpmSolverMultistepScheduler : LogSnrScheduler
     {
         private readonly TensorHistory _originals = new(scheduler.Options.SolverOrder);
 
+        internal override IReadOnlyList<TensorHistory> Memory => [_originals];
+
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             _originals.Push(scheduler.Original(output, sample, index));
@@ -71,12 +73,6 @@ internal sealed class DpmSolverMultistepScheduler : LogSnrScheduler
             var r1 = (scheduler.Lambda(index - 1) - scheduler.Lambda(index - 2)) / update.Step;
             var d2 = (d1 - (_originals[1] - _originals[2]) / r1) / (r0 + r1);
             return next + update.Term(update.Phi2, d1 + r0 * d2) + update.Term(update.Phi3, d2);
-        }
-
-        public override void Dispose()
-        {
-            _originals.Dispose();
-            base.Dispose();
         }
     }
 }

@@ -47,6 +47,8 @@ internal sealed class DpmSolverSinglestepScheduler : LogSnrScheduler
         private readonly TensorHistory _originals = new(scheduler.Options.SolverOrder);
         private readonly TensorHistory _start = new(capacity: 1);
 
+        internal override IReadOnlyList<TensorHistory> Memory => [_originals, _start];
+
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             _originals.Push(scheduler.Original(output, sample, index));
@@ -74,13 +76,6 @@ internal sealed class DpmSolverSinglestepScheduler : LogSnrScheduler
             return next
                 + update.Term(update.Phi2, (r0 * slope1 - r1 * slope0) / (r0 - r1))
                 + update.Term(update.Phi3, 2 * (slope0 - slope1) / (r0 - r1));
-        }
-
-        public override void Dispose()
-        {
-            _originals.Dispose();
-            _start.Dispose();
-            base.Dispose();
         }
     }
 }

@@ -33,6 +33,8 @@ internal sealed class HeunScheduler : SigmaScheduler
         private readonly TensorHistory _sample = new(capacity: 1);
         private readonly TensorHistory _derivative = new(capacity: 1);
 
+        internal override IReadOnlyList<TensorHistory> Memory => [_sample, _derivative];
+
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             var derivative = scheduler.Derivative(output, sample, scheduler.Sigmas[index]);
@@ -45,13 +47,6 @@ internal sealed class HeunScheduler : SigmaScheduler
             }
             // the step again, with the mean of the derivatives at its two ends
             return _sample[0] + (scheduler.Sigmas[index] - scheduler.Sigmas[index - 1]) / 2 * (_derivative[0] + derivative);
-        }
-
-        public override void Dispose()
-        {
-            _sample.Dispose();
-            _derivative.Dispose();
-            base.Dispose();
         }
     }
 }

@@ -54,6 +54,8 @@ internal sealed class Kdpm2Scheduler : SigmaScheduler
     {
         private readonly TensorHistory _sample = new(capacity: 1);
 
+        internal override IReadOnlyList<TensorHistory> Memory => [_sample];
+
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             var levels = scheduler._levels;
@@ -63,12 +65,6 @@ internal sealed class Kdpm2Scheduler : SigmaScheduler
             _sample.Push(sample);
             var next = index + 1 < levels.Length ? levels[index + 1] : 0;
             return sample + (next - levels[index]) * derivative;
-        }
-
-        public override void Dispose()
-        {
-            _sample.Dispose();
-            base.Dispose();
         }
     }
 }

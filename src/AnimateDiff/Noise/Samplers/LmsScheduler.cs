@@ -31,6 +31,8 @@ internal sealed class LmsScheduler : SigmaScheduler
     {
         private readonly TensorHistory _derivatives = new(MaxOrder);
 
+        internal override IReadOnlyList<TensorHistory> Memory => [_derivatives];
+
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             _derivatives.Push(scheduler.Derivative(output, sample, scheduler.Sigmas[index]));
@@ -38,12 +40,6 @@ internal sealed class LmsScheduler : SigmaScheduler
             for (var k = 0; k < _derivatives.Count; k++)
                 next = next + scheduler.Coefficient(_derivatives.Count, index, k) * _derivatives[k];
             return next;
-        }
-
-        public override void Dispose()
-        {
-            _derivatives.Dispose();
-            base.Dispose();
         }
     }
 }

@@ -62,6 +62,8 @@ internal sealed class PndmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
         private readonly TensorHistory _start = new(capacity: 1);
         private readonly TensorHistory _slopes = new(capacity: 1);
 
+        internal override IReadOnlyList<TensorHistory> Memory => [_outputs, _start, _slopes];
+
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
             => index < scheduler.FirstPlms ? RungeKutta(output, index, sample) : Multistep(output, index, sample);
 
@@ -104,14 +106,6 @@ internal sealed class PndmScheduler(SchedulerSetup setup) : AlphaBarScheduler(se
                 _ => (55 * _outputs[0] - 59 * _outputs[1] + 37 * _outputs[2] - 9 * _outputs[3]) / 24,
             };
             return scheduler.Transfer(sample, noise, from, from - scheduler.Stride);
-        }
-
-        public override void Dispose()
-        {
-            _outputs.Dispose();
-            _start.Dispose();
-            _slopes.Dispose();
-            base.Dispose();
         }
     }
 }

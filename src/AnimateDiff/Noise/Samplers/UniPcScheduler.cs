@@ -37,17 +37,17 @@ internal sealed class UniPcScheduler : LogSnrScheduler
     {
         private readonly TensorHistory _originals = new(scheduler.Options.SolverOrder);
         private readonly TensorHistory _corrected = new(capacity: 1);
-        private int _order;
+
+        internal override IReadOnlyList<TensorHistory> Memory => [_originals, _corrected];
 
         private protected override Operand Advance(Operand output, int index, Operand sample, Generator? generator)
         {
             var original = scheduler.Original(output, sample, index);
             if (_corrected.Count > 0)
-                sample = Update(index - 1, _order, original);
+                sample = Update(index - 1, scheduler.Order(index - 1, _originals.Count), original);
             _originals.Push(original);
             _corrected.Push(sample);
-            _order = scheduler.Order(index, _originals.Count);
-            return Update(index, _order, corrector: null);
+            return Update(index, scheduler.Order(index, _originals.Count), corrector: null);
         }
 
         // UniP from level s to the next, eq. 3 of the paper; UniC, eq. 9, where the clean sample predicted at the end is given.
@@ -99,13 +99,6 @@ internal sealed class UniPcScheduler : LogSnrScheduler
                 }
             }
             return [.. rows.Select(row => row[count])];
-        }
-
-        public override void Dispose()
-        {
-            _originals.Dispose();
-            _corrected.Dispose();
-            base.Dispose();
         }
     }
 }

@@ -1,0 +1,59 @@
+using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
+
+namespace AnimateDiff.Sampling;
+
+/// <summary>
+/// A clip's text as the layers of one network attend to it. Keys and values are made once, except where the prompt changes over a clip that is seen in
+/// windows: there they are made for the frames of each window, since those of all frames would take megabytes a frame.
+/// </summary>
+internal sealed class ClipText : IDisposable
+{
+    private readonly PromptTravel _prompts;
+    private readonly Func<Tensor, TextContext> _prepare;
+    private readonly IReadOnlyList<(Attention Layer, WeightedContext Pictures)> _pictures;
+    private readonly TextContext? _whole;
+    private readonly long _frames;
+
+    /// <param name="prompts">The text; not disposed here.</param>
+    /// <param name="frames">F</param>
+    /// <param name="windowed">Whether the clip is seen in windows.</param>
+    /// <param name="prepare">Keys and values of embeddings [M, L, D] for all layers of the network.</param>
+    /// <param name="pictures">What layers attend to beside the text; taken over.</param>
+    public ClipText(PromptTravel prompts, long frames, bool windowed, Func<Tensor, TextContext> prepare, IReadOnlyList<(Attention, WeightedContext)>? pictures = null)
+    {
+        (_prompts, _frames, _prepare, _pictures) = (prompts, frames, prepare, pictures ?? []);
+        if (!prompts.Travels || !windowed)
+            _whole = Prepare(null);
+    }
+
+    /// <summary>The text of a call, which the caller disposes.</summary>
+    /// <param name="clips">Clips in it: all of them, or with guidance the positive half alone.</param>
+    /// <param name="window">The frames in it; null for all.</param>
+    public TextContext At(long clips, long[]? window)
+    {
+        if (_whole is not null)
+        {
+            using var rows = _whole.Last(_whole.Rows / _prompts.Clips * clips);
+            return rows.Of(window, clips, _frames);
+        }
+        using var own = Prepare(window);
+        return own.Last(own.Rows / _prompts.Clips * clips);
+    }
+
+    public void Dispose()
+    {
+        _whole?.Dispose();
+        foreach (var (_, pictures) in _pictures)
+            pictures.Dispose();
+    }
+
+    private TextContext Prepare(long[]? frames)
+    {
+        using var embeddings = _prompts.Embeddings(frames);
+        var context = _prepare(embeddings);
+        foreach (var (layer, pictures) in _pictures)
+            context.Add(layer, pictures.Of(frames));
+        return context;
+    }
+}

@@ -1,0 +1,75 @@
+using AnimateDiff.Layers;
+using AnimateDiff.Noise;
+using AnimateDiff.Sampling.Long;
+
+namespace AnimateDiff.Sampling;
+
+/// <summary>The denoise loop of one request.</summary>
+internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Scheduler Scheduler, NoisePrediction Prediction, SourceStart? Start, Generator Generator,
+    PipelineParts Parts, IProgress<GenerationProgress>? Progress, CancellationToken Cancellation)
+{
+    private int First => Start?.First ?? 0;
+
+    private int Evaluations => Scheduler.Timesteps.Count;
+
+    /// <summary>All latents at once, [B, 4, F, h, w], in the caller's dispose scope.</summary>
+    public Tensor InMemory()
+    {
+        using var scope = NewDisposeScope();
+        var latents = Start?.Latents(Request.Source!) ?? StartLatents.Of(Request, Size, Scheduler, Parts, Generator);
+        var runs = Request.FreeInit ?? 1;
+        var (done, total) = (0, runs * (Evaluations - First));
+        var freeInit = new FreeInit(Scheduler, latents.alias());
+        for (var run = 0; run < runs; run++)
+        {
+            if (run > 0)
+                latents = latents.Then(x => freeInit.Next(x, Generator));
+            using var sampler = Scheduler.Start();
+            for (var i = First; i < Evaluations; i++)
+            {
+                Cancellation.ThrowIfCancellationRequested();
+                Progress?.Report(new(GenerationStage.Denoise, done++, total));
+                using var step = NewDisposeScope();
+                var stepped = sampler.Step(Prediction.Of(latents, i), i, latents, Generator);
+                var next = (Start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
+                latents.Dispose();
+                latents = next;
+            }
+        }
+        Progress?.Report(new(GenerationStage.Denoise, done, total));
+        return latents.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A few frames at a time, with the latents in files; goes on where an earlier run of the same request was interrupted.</summary>
+    /// <param name="identity">Says what the request is.</param>
+    /// <exception cref="RequestException">The request's folder has another request's run.</exception>
+    public ClipLatents InFiles(string identity)
+    {
+        var pixels = Parts.Vae.Config.PixelsPerLatent;
+        var (height, width, blocks) = (Size.Height / pixels, Size.Width / pixels, LongRun.Blocks(Size.Frames).ToArray());
+        var run = LongRun.Open(Request.WorkFolder, identity, Size, height, width, Parts.Device);
+        try
+        {
+            if (run.Next is null)
+                run.Begin(First, Start?.Latents(Request.Source!, blocks)
+                    ?? StartNoise.DrawBlocks(Request, Size, blocks, height, width, Scheduler.InitNoiseSigma, Generator, Parts.Device), Generator);
+            run.Restore(Generator);
+
+            int Windows(int from, int to) => Enumerable.Range(from, to - from).Sum(index => Prediction.Windows!.Of(Size.Frames, index).Count);
+            var (done, total) = (Windows(First, run.Next!.Value), Windows(First, Evaluations));
+            for (var i = run.Next.Value; i < Evaluations; i++)
+                run.Step(i, Scheduler, Prediction, Start, Generator, () =>
+                {
+                    Cancellation.ThrowIfCancellationRequested();
+                    Progress?.Report(new(GenerationStage.Denoise, Math.Min(++done, total), total));
+                });
+            Progress?.Report(new(GenerationStage.Denoise, total, total));
+            return new ClipLatents(frames => run.Read(frames, Evaluations), blocks, run);
+        }
+        catch
+        {
+            run.Dispose();
+            throw;
+        }
+    }
+}
