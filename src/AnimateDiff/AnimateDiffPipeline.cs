@@ -111,7 +111,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         using var prompts = PromptTravel.Encode(_parts.Prompts, request, size.Frames);
         var embeddings = request.IsGuided ? cat([prompts.Negative!, prompts.Positive]) : prompts.Positive;
-        using var text = _parts.UNet.Prepare(embeddings);
+        using var text = _parts.Adapters.Prepare(embeddings, size.Frames, request.PromptsAt.Count > 0);
         _parts.ImagePrompts.AddTo(text, request, size.Frames);
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
@@ -136,6 +136,9 @@ public sealed class AnimateDiffPipeline : IDisposable
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 progress?.Report(new(GenerationStage.Denoise, done++, runs * each));
+                if (_parts.Adapters.MoveTo(i - first, each))
+                    text.Renew(_parts.Adapters.Prepare(embeddings, size.Frames, request.PromptsAt.Count > 0));
+                _parts.ImagePrompts.MoveTo(i - first, each);
                 using var step = NewDisposeScope();
                 var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
                 var stepped = sampler.Step(noise, i, latents, generator);

@@ -1,3 +1,4 @@
+using AnimateDiff.Control.Annotators;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Control;
@@ -10,7 +11,7 @@ internal static class ControlPictures
     public static Tensor Follow(ControlNetInput input, ClipSize size, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
-        var clip = Read(input.Images, size, size.Frames, cancellationToken);
+        var clip = AnnotatedPath.Annotate(input.Annotator, Read(input.Images, size, size.Frames, cancellationToken));
         return clip.Frames == 1 || clip.Frames == size.Frames
             ? clip.ToTensor().Then01().MoveToOuterDisposeScope()
             : throw new FileException(input.Images, $"{input.Images} has {clip.Frames} pictures for {size.Frames} frames: give one for all, or {size.Frames} or more.");
@@ -21,7 +22,7 @@ internal static class ControlPictures
     public static Tensor Sparse(SparseControl control, ClipSize size, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
-        var pictures = cat([.. control.Images.Select(image => Read(image.Path, size, 1, cancellationToken).ToTensor().Then01())]);
+        var pictures = cat([.. control.Images.Select(image => AnnotatedPath.Annotate(image.Annotator, Read(image.Path, size, 1, cancellationToken)).ToTensor().Then01())]);
         return (control.Normalize ? Normalized(pictures) : pictures).MoveToOuterDisposeScope();
     }
 

@@ -7,12 +7,15 @@ internal sealed class ControlRun
 {
     private sealed record Net(ControlNetModel Model, TextContext Text, Tensor Condition, ControlNetInput Input);
 
-    private sealed record Sparse(SparseControlNetModel Model, TextContext Text, Tensor Condition, double Scale);
+    private sealed record Sparse(SparseControlNetModel Model, TextContext Text, Tensor Condition, Curve Scale);
 
     private readonly Net[] _nets;
     private readonly Sparse? _sparse;
     private readonly (long Clips, long Frames) _size;
     private readonly (int First, int Count) _steps;
+
+    /// <summary>A curve in a step of the run.</summary>
+    public Curve At(Curve curve, int index) => curve.AtStep(index - _steps.First, _steps.Count);
 
     private ControlRun(Net[] nets, Sparse? sparse, (long, long) size, (int, int) steps) => (_nets, _sparse, _size, _steps) = (nets, sparse, size, steps);
 
@@ -53,17 +56,19 @@ internal sealed class ControlRun
         ControlResiduals? sum = null;
         foreach (var (model, text, condition, input) in _nets)
         {
-            if (input.Scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
+            var scale = At(input.Scale, index);
+            if (scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
                 continue;
             using var own = Rows(text);
             using var pictures = Pictures(condition);
-            Add(model.Forward(sample, timestep, own, pictures, input.Scale));
+            Add(Weighed(model.Forward(sample, timestep, own, pictures, Factor(scale)), scale));
         }
         if (_sparse is { } sparse)
         {
             using var own = Rows(sparse.Text);
             using var pictures = Pictures(sparse.Condition);
-            Add(sparse.Model.Forward(timestep, own, pictures, clips, frames, sparse.Scale));
+            var scale = At(sparse.Scale, index);
+            Add(Weighed(sparse.Model.Forward(timestep, own, pictures, clips, frames, Factor(scale)), scale));
         }
         return sum;
 
@@ -80,6 +85,11 @@ internal sealed class ControlRun
             using var places = tensor(window, device: condition.device);
             return condition.index_select(0, places);
         }
+
+        static double Factor(Curve scale) => scale.IsConstant ? scale.InFrame(0) : 1;
+
+        ControlResiduals Weighed(ControlResiduals residuals, Curve scale) => scale.IsConstant ? residuals
+            : residuals.Weighed(window is null ? scale.InFrames(frames) : [.. window.Select(frame => (float)scale.InFrame(frame))]);
 
         void Add(ControlResiduals more) => sum = sum is null ? more : sum.Plus(more);
     }

@@ -14,6 +14,7 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
 {
     private readonly Dictionary<Source, ClipVisionModel> _encoders = [];
     private readonly Dictionary<(Source Adapter, Source Encoder), IPAdapterModel> _adapters = [];
+    private readonly List<(ImagePrompt Prompt, float[] Weights)> _shown = [];
 
     private readonly record struct Source(string Path, DateTime Written)
     {
@@ -46,12 +47,24 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
     /// <exception cref="FileException">A picture is missing or cannot be read.</exception>
     public void AddTo(TextContext text, GenerationRequest request, int frames)
     {
+        _shown.Clear();
         foreach (var prompt in request.ImagePrompts)
         {
             var key = Key(prompt);
             using var tokens = TokensOf(prompt, _encoders[key.Encoder], _adapters[key], request.IsGuided);
-            _adapters[key].AddTo(text, unet, tokens, prompt.WeightsOf(frames));
+            var weights = prompt.WeightsOf(frames, 0, 1);
+            _adapters[key].AddTo(text, unet, tokens, weights);
+            _shown.Add((prompt, weights));
         }
+    }
+
+    /// <summary>Gives the pictures their weights in a step: all layers share an array of weights, which is written over.</summary>
+    /// <param name="step">Number of the step, from 0.</param>
+    /// <param name="steps">How many are run.</param>
+    public void MoveTo(int step, int steps)
+    {
+        foreach (var (prompt, weights) in _shown)
+            prompt.WeightsOf(weights.Length, step, steps).CopyTo(weights, 0);
     }
 
     /// <summary>Every file that image prompts read: pictures and weights.</summary>

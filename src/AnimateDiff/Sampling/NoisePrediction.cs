@@ -23,9 +23,12 @@ internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, Ge
     {
         using var scope = NewDisposeScope();
         var timestep = scheduler.TimestepTensor(index, 1, input.device);
-        var said = Call(request.IsGuided ? cat([input, input]) : input, timestep, text, index);              // [2·B, 4, F, h, w] with guidance
-        var positive = request.IsGuided ? said.chunk(2)[1] : said;
-        var guided = request.IsGuided ? Guidance.Combine(said, request.GuidanceScale) : said;
+        var scale = control.At(request.GuidanceScale, index);
+        var isGuided = Guidance.IsOn(scale);
+        using var own = isGuided ? text.Last(text.Rows) : Positive();
+        var said = Call(isGuided ? cat([input, input]) : input, timestep, own, index);                       // [2·B, 4, F, h, w] with guidance
+        var positive = isGuided ? said.chunk(2)[1] : said;
+        var guided = isGuided ? Guidance.Combine(said, scale) : said;
         if (_perturbed.Count > 0)
             guided = guided.Add((positive - Perturbed(input, timestep, index)).Times(request.PerturbedAttention!.Scale));
         if (request.GuidanceRescale > 0)
@@ -40,7 +43,7 @@ internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, Ge
             layer.IsIdentity = true;
         try
         {
-            using var positive = text.Last(request.IsGuided ? text.Rows / 2 : text.Rows);
+            using var positive = Positive();
             return Call(input, timestep, positive, index);
         }
         finally
@@ -50,12 +53,16 @@ internal sealed class NoisePrediction(UNetMotionModel unet, TextContext text, Ge
         }
     }
 
+    // The context's negative half is there in every step of a run that is guided in any.
+    private TextContext Positive() => text.Last(request.IsGuided ? text.Rows / 2 : text.Rows);
+
     private Tensor Call(Tensor input, Tensor timestep, TextContext prompts, int index)
     {
         return _windows is null ? Of(input, prompts, null) : _windows.Average(input, prompts, index, Of);
 
         Tensor Of(Tensor sample, TextContext own, long[]? window)
         {
+            unet.InView.Show(sample.shape[0], sample.shape[2], window);
             using var residuals = control.At(sample, timestep, index, window);
             return unet.Forward(sample, timestep, own, residuals);
         }
