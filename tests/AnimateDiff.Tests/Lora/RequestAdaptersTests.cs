@@ -21,7 +21,7 @@ public sealed class RequestAdaptersTests
         using var scope = NewDisposeScope();
         using var _ = inference_mode();
         using var model = new Model(null, [file]);
-        var (sample, text) = (randn([2, 4, 3, 48, 48]), randn([2, 7, model.UNet.Config.CrossAttentionDim]));
+        var (sample, text) = (randn([2, 4, 3, 32, 32]), randn([2, 7, model.UNet.Config.CrossAttentionDim]));
         Tensor[] whole = [.. new double[] { 0, 0.5, 1 }.Select(scale => model.Call([scale], sample, text))];
         var curved = model.Call([Curve.Parse("0:0,2:1")], sample, text);
         var expected = cat([whole[0].narrow(2, 0, 1), whole[1].narrow(2, 1, 1), whole[2].narrow(2, 2, 1)], 2);
@@ -130,7 +130,8 @@ public sealed class RequestAdaptersTests
             using var whole = Adapters.Prepare(embeddings, frames, perFrame: false);
             using var text = whole.Of(window, sample.shape[0], frames);
             UNet.InView.Show(sample.shape[0], sample.shape[2], window);
-            return UNet.call(sample, tensor([500L]), text);
+            using var timestep = tensor([500L]);
+            return UNet.call(sample, timestep, text);
         }
 
         public void Dispose()
