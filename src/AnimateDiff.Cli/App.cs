@@ -20,7 +20,15 @@ internal static class App
             help, new VersionOption(), verbose,
         };
 
-        var parsed = root.Parse(args);
+        ParseResult parsed;
+        try
+        {
+            parsed = root.Parse(ConfigFile.Expand(root, args));
+        }
+        catch (Exception problem)
+        {
+            return ErrorReport.Write(error, problem, cancelled: false, args.Contains(verbose.Name));
+        }
         var streams = new InvocationConfiguration { Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
         if (parsed.Action is ParseErrorAction wrong)
         {

@@ -5,10 +5,10 @@ namespace AnimateDiff.Cli;
 /// <summary>The options that steer a generation by pictures.</summary>
 internal sealed class ControlArguments
 {
-    private readonly Option<string[]> _controlNet = new("--controlnet") { Description = "A ControlNet, its strength, and the share of the steps in which it acts, such as 0-0.5; one --control for each.", HelpName = "PATH[:SCALE[:START-END]]" };
-    private readonly Option<string[]> _control = new("--control") { Description = "What the ControlNet follows: one picture for all frames, or a folder or video with one for each.", HelpName = "IMAGE|DIR|VIDEO" };
-    private readonly Option<string?> _sparseControl = new("--sparsectrl") { Description = "A SparseCtrl encoder with its strength.", HelpName = "PATH[:SCALE]" };
-    private readonly Option<string[]> _sparse = new("--sparse") { Description = "A frame's picture for SparseCtrl, such as 0:first.png, or -1:last.png; may be given several times.", HelpName = "INDEX:IMAGE" };
+    private readonly Option<string[]> _controlNet = new("--controlnet") { Description = "A ControlNet, its strength, and the share of the steps in which it acts, such as 0-0.5; one --control for each.", HelpName = "PATH[:CURVE[:START-END]]" };
+    private readonly Option<string[]> _control = new("--control") { Description = "What the ControlNet follows: one picture for all frames, or a folder or video with one for each. With KIND= it is made of that: canny, soft-edges, scribble, lineart, luminance (for depth).", HelpName = "[KIND=]IMAGE|DIR|VIDEO" };
+    private readonly Option<string?> _sparseControl = new("--sparsectrl") { Description = "A SparseCtrl encoder with its strength.", HelpName = "PATH[:CURVE]" };
+    private readonly Option<string[]> _sparse = new("--sparse") { Description = "A frame's picture for SparseCtrl, such as 0:first.png, or -1:last.png; KIND as for --control; may be given several times.", HelpName = "INDEX:[KIND=]IMAGE" };
 
     public void AddTo(Command command)
     {

@@ -18,7 +18,7 @@ internal static class GenerateCommand
         var width = new Option<int?>("--width") { Description = "Width in pixels (default: the model's, 512 for Stable Diffusion 1.5).", HelpName = "PIXELS" };
         var height = new Option<int?>("--height") { Description = "Height in pixels (default: the model's).", HelpName = "PIXELS" };
         var steps = new Option<int>("--steps") { Description = "Denoising steps.", DefaultValueFactory = _ => 25 };
-        var guidance = new Option<double?>("--guidance") { Description = "Guidance scale; 1 turns guidance off (default 7.5, for Toybox 4).", HelpName = "SCALE" };
+        var guidance = new Option<string?>("--guidance") { Description = "Guidance scale; 1 turns guidance off (default 7.5, for Toybox 4). Like every strength here it may be a curve: over frames 0:9,15:4, over steps 0%:9,60%:5.", HelpName = "CURVE" };
         var seeds = new Option<ulong[]>("--seed") { Description = "Seed; several make several animations. Random when absent, and printed.", HelpName = "N" };
         var fps = new Option<double>("--fps") { Description = "Frames a second in the output.", DefaultValueFactory = _ => 8 };
         var scheduler = new Option<string>("--scheduler") { Description = $"Sampler: {string.Join(", ", Scheduler.All.Select(sampler => sampler.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "ddim" };
@@ -29,7 +29,9 @@ internal static class GenerateCommand
         semantics.AcceptOnlyFromAmong("official", "diffusers");
         var output = new Option<string?>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json; by default a GIF in this folder, named after the prompt.", HelpName = "FILE|DIR/" };
 
-        var command = new Command("generate", "Turns prompts into animations.") { prompts, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
+        var config = new Option<string?>(ConfigFile.Option) { Description = "A YAML file with any of these options under their names, and prompt; what is given here wins.", HelpName = "FILE" };
+
+        var command = new Command("generate", "Turns prompts into animations.") { prompts, config, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics };
         source.AddTo(command);
         model.AddTo(command);
         control.AddTo(command);
@@ -45,7 +47,7 @@ internal static class GenerateCommand
                 Width = parsed.GetValue(width),
                 Height = parsed.GetValue(height),
                 Steps = parsed.GetValue(steps),
-                GuidanceScale = parsed.GetValue(guidance) ?? (EmbeddedToybox.IsName(options.Base) ? EmbeddedToybox.Guidance : UsualGuidance),
+                GuidanceScale = parsed.GetValue(guidance) is { } scale ? Curve.Parse(scale) : EmbeddedToybox.IsName(options.Base) ? EmbeddedToybox.Guidance : UsualGuidance,
                 Scheduler = parsed.GetValue(scheduler)!,
                 SchedulerOptions = KeyValues(parsed.GetValue(schedulerOptions) ?? []),
                 ClipSkip = parsed.GetValue(clipSkip),
@@ -74,6 +76,9 @@ internal static class GenerateCommand
               animatediff generate "a field in spring" --prompt-at "8:a field in winter" --base sd15/ --motion v3_sd15_mm.ckpt
               animatediff generate "a dancer in the rain" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet openpose/:0.8:0-0.6 --control poses.mp4
               animatediff generate "waves at a beach" --base sd15/ --motion v3_sd15_mm.ckpt --sparsectrl v3_sd15_sparsectrl_rgb.ckpt --sparse 0:beach.png
+              animatediff generate "a storm at sea" --base sd15/ --motion v3_sd15_mm.ckpt --lora ink.safetensors:0:0,15:1 --guidance 0%:9,60%:5
+              animatediff generate "a fox" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet canny/ --control canny=fox.mp4
+              animatediff generate --config docs/examples/clip.yaml --seed 7
               animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
             """);
     }

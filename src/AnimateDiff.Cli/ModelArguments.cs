@@ -10,9 +10,9 @@ internal sealed class ModelArguments
     private readonly Option<string?> _motion = new("--motion") { Description = "Motion module: an official file, a diffusers folder, or OWNER/NAME on the hub; or toybox.", HelpName = "DIR|FILE" };
     private readonly Option<string?> _tokenizer = new("--tokenizer") { Description = "Folder with CLIP's vocab.json and merges.txt, for a base without its own.", HelpName = "DIR" };
     private readonly Option<string?> _vae = new("--vae") { Description = "Another VAE: a diffusers folder or a file.", HelpName = "DIR|FILE" };
-    private readonly Option<string?> _domainAdapter = new("--domain-adapter") { Description = "AnimateDiff's domain adapter, with its strength; or toybox.", HelpName = "FILE[:SCALE]" };
-    private readonly Option<string[]> _motionLora = new("--motion-lora") { Description = "A MotionLoRA (one camera movement); or toybox:zoom-in, toybox:zoom-out, toybox:pan-left. May be given several times.", HelpName = "FILE[:SCALE]" };
-    private readonly Option<string[]> _lora = new("--lora") { Description = "A LoRA of the image model (kohya, diffusers, PEFT); may be given several times.", HelpName = "FILE[:SCALE]" };
+    private readonly Option<string?> _domainAdapter = new("--domain-adapter") { Description = "AnimateDiff's domain adapter, with its strength; or toybox.", HelpName = "FILE[:CURVE]" };
+    private readonly Option<string[]> _motionLora = new("--motion-lora") { Description = "A MotionLoRA (one camera movement); or toybox:zoom-in, toybox:zoom-out, toybox:pan-left. May be given several times.", HelpName = "FILE[:CURVE]" };
+    private readonly Option<string[]> _lora = new("--lora") { Description = "A LoRA of the image model (kohya, diffusers, PEFT); may be given several times.", HelpName = "FILE[:CURVE]" };
     private readonly Option<string[]> _embedding = new("--embedding") { Description = "A textual-inversion embedding; may be given several times.", HelpName = "FILE" };
     private readonly Option<string> _dtype = new("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
     private readonly Option<string> _device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };

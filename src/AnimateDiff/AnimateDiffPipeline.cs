@@ -114,7 +114,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         // 1. prompts → what the UNet attends to
         progress?.Report(new(GenerationStage.Encode, 0, 1));
         using var prompts = PromptTravel.Encode(_parts.Prompts, request, size.Frames);
-        using var text = new ClipText(prompts, size.Frames, request.Context is not null, _parts.UNet.Prepare, _parts.ImagePrompts.Project(request, size.Frames));
+        using var text = new ClipText(prompts, size.Frames, request.Context is not null && (prompts.Travels || _parts.Adapters.ChangeOverFrames),
+            (embeddings, window) => _parts.Adapters.Prepare(embeddings, window, size.Frames, prompts.Travels), _parts.ImagePrompts.Project(request, size.Frames));
         warnings.AddRange(prompts.Warnings);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
@@ -126,7 +127,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         // 3. noise → latents
         var control = ControlRun.Start(request, size, _parts, prompts, first, scheduler.Timesteps.Count, cancellationToken);
         var prediction = new NoisePrediction(_parts.UNet, text, request, scheduler, control);
-        var run = new DenoiseRun(request, size, scheduler, prediction, start, generator, _parts, progress, cancellationToken);
+        var run = new DenoiseRun(request, size, scheduler, prediction, text, start, generator, _parts, progress, cancellationToken);
         return size.IsLong(request) ? run.InFiles(identity) : ClipLatents.Of(run.InMemory().MoveToOuterDisposeScope());
     }
 

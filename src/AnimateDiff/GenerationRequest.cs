@@ -1,4 +1,4 @@
-using System.Globalization;
+using AnimateDiff.Denoising;
 
 namespace AnimateDiff;
 
@@ -25,18 +25,26 @@ public enum AdapterRole
 /// <summary>An adapter file and its strength.</summary>
 /// <param name="Role">What it is given as; a file of another kind is refused.</param>
 /// <param name="Path">The file.</param>
-/// <param name="Scale">Strength; 0 is off, 1 as trained.</param>
-public sealed record Adapter(AdapterRole Role, string Path, double Scale = 1)
+/// <param name="Scale">
+/// Strength; 0 is off, 1 as trained. Over the steps the weights are changed between them; over the frames its low-rank layers are computed beside the model's
+/// own. A text is encoded once, at the strength of the first step or frame.
+/// </param>
+public sealed record Adapter(AdapterRole Role, string Path, Curve Scale)
 {
-    /// <summary>Reads <c>FILE[:SCALE]</c>: what follows the last colon is the strength if it is a number, otherwise the colon belongs to the name.</summary>
+    /// <summary>An adapter as trained.</summary>
+    /// <param name="role">What it is given as.</param>
+    /// <param name="path">The file.</param>
+    public Adapter(AdapterRole role, string path) : this(role, path, 1)
+    {
+    }
+
+    /// <summary>Reads <c>FILE[:CURVE]</c>: what follows a colon is the strength if it is a number or a curve, otherwise the colon belongs to the name.</summary>
     /// <param name="role">What it is given as.</param>
     /// <param name="text">The text.</param>
     public static Adapter Parse(AdapterRole role, string text)
     {
-        var colon = text.LastIndexOf(':');
-        return colon > 0 && double.TryParse(text[(colon + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out var scale) && double.IsFinite(scale)
-            ? new Adapter(role, text[..colon], scale)
-            : new Adapter(role, text);
+        var (path, scale) = Curve.AtEndOf(text);
+        return new Adapter(role, path, scale ?? 1);
     }
 }
 
@@ -64,11 +72,11 @@ public sealed record GenerationRequest
     /// <summary>Denoising steps.</summary>
     public int Steps { get; init; } = 25;
 
-    /// <summary>Classifier-free guidance scale; 1 and below turn guidance off and halve the work.</summary>
-    public double GuidanceScale { get; init; } = 7.5;
+    /// <summary>Classifier-free guidance scale; 1 and below turn guidance off, and halve the work of steps that have it in no frame.</summary>
+    public Curve GuidanceScale { get; init; } = 7.5;
 
     /// <summary>Whether the negative prompt is computed too.</summary>
-    internal bool IsGuided => GuidanceScale > 1;
+    internal bool IsGuided => Guidance.IsOn(GuidanceScale);
 
     /// <summary>Seed of the CPU generator that draws the initial noise and a stochastic sampler's noise.</summary>
     public ulong Seed { get; init; }
@@ -154,7 +162,7 @@ public sealed record GenerationRequest
             throw new RequestException("There is no prompt: give at least one.");
         if (NegativePrompts.Count != 1 && NegativePrompts.Count != Prompts.Count)
             throw new RequestException($"{NegativePrompts.Count} negative prompts do not pair with {Prompts.Count} prompts: give one for all, or one each.");
-        if (!double.IsFinite(GuidanceScale) || GuidanceScale < 0)
+        if (!GuidanceScale.IsFinite || GuidanceScale.Values.Min() < 0)
             throw new RequestException($"A guidance scale of {GuidanceScale} is not possible: expected 0 or more, usually 1 to 15.");
         foreach (var prompt in ImagePrompts)
             prompt.Validate();

@@ -1,16 +1,28 @@
+using System.Text.Json.Serialization;
+
 namespace AnimateDiff;
 
 /// <summary>Pictures as a prompt beside the words, shown to the model by an IP-Adapter: the clip takes over what they show and how.</summary>
 /// <param name="IPAdapter">The IP-Adapter, plain or plus: its file, or a folder with <c>ip-adapter.safetensors</c>.</param>
 /// <param name="Images">One or more picture files, which the model sees together.</param>
-/// <param name="Scale">Weight of the pictures beside the words; 0 is off, 1 is usual without words, 0.5 to 0.8 with them.</param>
-public sealed record ImagePrompt(string IPAdapter, IReadOnlyList<string> Images, double Scale = 1)
+/// <param name="Scale">
+/// Weight of the pictures beside the words; 0 is off, 1 is usual without words, 0.5 to 0.8 with them. A range of frames is a curve such as <c>0:1,7:1,8:0</c>.
+/// </param>
+[method: JsonConstructor]
+public sealed record ImagePrompt(string IPAdapter, IReadOnlyList<string> Images, Curve Scale)
 {
+    /// <summary>Pictures with the weight 1.</summary>
+    /// <param name="ipAdapter">The IP-Adapter.</param>
+    /// <param name="images">The pictures.</param>
+    public ImagePrompt(string ipAdapter, IReadOnlyList<string> images) : this(ipAdapter, images, 1)
+    {
+    }
+
     /// <summary>Folder of the CLIP vision model that the adapter was made for. Null: <c>image_encoder</c> beside the adapter.</summary>
     public string? Encoder { get; init; }
 
     /// <summary>Pairs adapters with pictures: one adapter sees all pictures together, several see one each.</summary>
-    /// <param name="adapters">Adapters as <c>PATH[:SCALE]</c>.</param>
+    /// <param name="adapters">Adapters as <c>PATH[:CURVE]</c>.</param>
     /// <param name="images">Pictures.</param>
     /// <param name="encoder">See <see cref="Encoder"/>.</param>
     /// <exception cref="RequestException">They do not pair.</exception>
@@ -28,12 +40,12 @@ public sealed record ImagePrompt(string IPAdapter, IReadOnlyList<string> Images,
         return [.. parsed.Select((adapter, index) => new ImagePrompt(adapter.Path, adapters.Count == 1 ? images : [images[index]], adapter.Scale) { Encoder = encoder })];
     }
 
-    /// <summary>Its weight in each frame of a clip.</summary>
-    internal float[] WeightsOf(int frames) => [.. Enumerable.Repeat((float)Scale, frames)];
+    /// <summary>Its weight in each frame of a clip, in a step of so many.</summary>
+    internal float[] WeightsOf(int frames, int step, int steps) => Scale.AtStep(step, steps).InFrames(frames);
 
     internal void Validate()
     {
-        if (!double.IsFinite(Scale))
+        if (!Scale.IsFinite)
             throw new RequestException($"The IP-Adapter {IPAdapter} cannot have the scale {Scale}: expected a number, usually 0 to 1.");
         if (Images.Count == 0)
             throw new RequestException($"The IP-Adapter {IPAdapter} has no picture to show: give at least one.");

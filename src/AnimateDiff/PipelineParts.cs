@@ -35,7 +35,6 @@ internal sealed class PipelineParts : IDisposable
     private readonly ModelKind? _motion;
     private readonly ClipTextModel _textModel;
     private readonly IReadOnlyList<TextualInversion> _inversions;
-    private readonly LoraStack _loras;
     private readonly AdapterFiles _adapters;
     private readonly Task<RecipeFile[]> _files;
 
@@ -44,8 +43,8 @@ internal sealed class PipelineParts : IDisposable
     {
         (_options, _motion, _textModel, _inversions) = (options, motion, textModel, inversions);
         (UNet, Vae, Prompts) = (unet, vae, prompts);
-        _loras = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = unet, ["text_encoder"] = textModel });
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
+        Adapters = new RequestAdapters(unet, textModel);
         Control = new ControlModels(baseModel, options);
         ImagePrompts = new ImagePromptModels(unet, baseModel, options);
         _files = HashesOf(files);
@@ -56,6 +55,9 @@ internal sealed class PipelineParts : IDisposable
     public AutoencoderKL Vae { get; }
 
     public PromptEncoder Prompts { get; }
+
+    /// <summary>The adapters of the request in place.</summary>
+    public RequestAdapters Adapters { get; }
 
     /// <summary>The control networks of the request in place.</summary>
     public ControlModels Control { get; }
@@ -176,14 +178,14 @@ internal sealed class PipelineParts : IDisposable
     /// <returns>What the user should know of it, as sentences.</returns>
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
-        _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
+        Adapters.Start([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))], request.FreeNoise);
         Control.Set(request);
         ImagePrompts.Load(request.ImagePrompts);
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
         UNetChanges.Apply(UNet, request);
-        return _loras.Skipped is { Count: > 0 } skipped
+        return Adapters.Skipped is { Count: > 0 } skipped
             ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."]
             : [];
     }
@@ -236,7 +238,7 @@ internal sealed class PipelineParts : IDisposable
     public void Dispose()
     {
         Control.Dispose();
-        _loras.Dispose();
+        Adapters.Dispose();
         _adapters.Dispose();
         ImagePrompts.Dispose();
         UNet.Dispose();

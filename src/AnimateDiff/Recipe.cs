@@ -16,7 +16,7 @@ public sealed record RecipeFile(string Path, string Sha256);
 /// <param name="Path">As it was given.</param>
 /// <param name="Scale">Its strength.</param>
 /// <param name="Sha256">SHA-256 of its content.</param>
-public sealed record RecipeAdapter(AdapterRole Role, string Path, double Scale, string Sha256);
+public sealed record RecipeAdapter(AdapterRole Role, string Path, Curve Scale, string Sha256);
 
 /// <summary>A video or picture that took part.</summary>
 /// <param name="Kind">How.</param>
@@ -60,7 +60,7 @@ public sealed record Recipe
     /// <summary>Denoising steps.</summary>
     public required int Steps { get; init; }
     /// <summary>Guidance scale.</summary>
-    public required double GuidanceScale { get; init; }
+    public required Curve GuidanceScale { get; init; }
     /// <summary>The sampler.</summary>
     public required string Scheduler { get; init; }
     /// <summary>All the sampler's options in effect, defaults included.</summary>

@@ -1,3 +1,4 @@
+using AnimateDiff.Control.Annotators;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Control;
@@ -9,7 +10,7 @@ internal static class ControlPictures
     /// <exception cref="FileException">It cannot be read, or has several pictures and fewer than frames.</exception>
     public static VideoFrames Follow(ControlNetInput input, ClipSize size, CancellationToken cancellationToken)
     {
-        var clip = Read(input.Images, size, size.Frames, cancellationToken);
+        var clip = AnnotatedPath.Annotate(input.Annotator, Read(input.Images, size, size.Frames, cancellationToken));
         return clip.Frames == 1 || clip.Frames == size.Frames
             ? clip
             : throw new FileException(input.Images, $"{input.Images} has {clip.Frames} pictures for {size.Frames} frames: give one for all, or {size.Frames} or more.");
@@ -20,7 +21,7 @@ internal static class ControlPictures
     public static Tensor Sparse(SparseControl control, ClipSize size, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
-        var pictures = cat([.. control.Images.Select(image => ToTensor(Read(image.Path, size, 1, cancellationToken)))]);
+        var pictures = cat([.. control.Images.Select(image => ToTensor(AnnotatedPath.Annotate(image.Annotator, Read(image.Path, size, 1, cancellationToken))))]);
         return (control.Normalize ? Normalized(pictures) : pictures).MoveToOuterDisposeScope();
     }
 

@@ -13,6 +13,16 @@ internal sealed record ControlResiduals(IReadOnlyList<Tensor> Down, Tensor Mid) 
             return new([.. Down.Zip(other.Down, (own, more) => own.Add(more))], Mid.Add(other.Mid));
     }
 
+    /// <summary>These with a weight for each frame of every clip, in place.</summary>
+    public ControlResiduals Weighed(float[] frames)
+    {
+        using var scope = NewDisposeScope();
+        var weights = tensor(frames, Mid.dtype, Mid.device).repeat(Mid.shape[0] / frames.Length).view(-1, 1, 1, 1);         // [B·F, 1, 1, 1]
+        foreach (var residual in Down.Append(Mid))
+            residual.mul_(weights);
+        return this;
+    }
+
     /// <summary>The UNet's outputs with these added; the old ones are let go of.</summary>
     /// <param name="skips">Outputs of the way down, the outermost at the bottom.</param>
     public Stack<Tensor> AddTo(Stack<Tensor> skips)

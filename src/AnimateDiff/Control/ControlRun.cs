@@ -9,11 +9,14 @@ internal sealed class ControlRun
 {
     private sealed record Net(ControlNetModel Model, ClipText Text, Func<long[]?, Tensor> Condition, ControlNetInput Input);
 
-    private sealed record Sparse(SparseControlNetModel Model, ClipText Text, Func<long[]?, Tensor> Condition, double Scale);
+    private sealed record Sparse(SparseControlNetModel Model, ClipText Text, Func<long[]?, Tensor> Condition, Curve Scale);
 
     private readonly Net[] _nets;
     private readonly Sparse? _sparse;
     private readonly (int First, int Count) _steps;
+
+    /// <summary>A curve in a step of the run.</summary>
+    public Curve At(Curve curve, int index) => curve.AtStep(index - _steps.First, _steps.Count);
 
     private ControlRun(Net[] nets, Sparse? sparse, (int, int) steps) => (_nets, _sparse, _steps) = (nets, sparse, steps);
 
@@ -28,7 +31,7 @@ internal sealed class ControlRun
     /// <exception cref="FileException">A picture cannot be read, or there are too few.</exception>
     public static ControlRun Start(GenerationRequest request, ClipSize size, PipelineParts parts, PromptTravel prompts, int first, int evaluations, CancellationToken cancellationToken)
     {
-        ClipText Text(ControlEncoder model) => new(prompts, size.Frames, request.Context is not null, model.Prepare);
+        ClipText Text(ControlEncoder model) => new(prompts, size.Frames, request.Context is not null && prompts.Travels, (embeddings, _) => model.Prepare(embeddings));
         Net[] nets = [.. request.Controls.Select(input =>
         {
             var model = parts.Control.Net(input.Path);
@@ -52,19 +55,25 @@ internal sealed class ControlRun
         ControlResiduals? sum = null;
         foreach (var (model, text, condition, input) in _nets)
         {
-            if (input.Scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
+            var scale = At(input.Scale, index);
+            if (scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
                 continue;
             using var own = text.At(clips, window);
             using var pictures = condition(window);
-            Add(model.Forward(sample, timestep, own, pictures, input.Scale));
+            Add(Weighed(model.Forward(sample, timestep, own, pictures, Factor(scale)), scale));
         }
         if (_sparse is { } sparse)
         {
             using var own = sparse.Text.At(clips, window);
             using var pictures = sparse.Condition(window);
-            Add(sparse.Model.Forward(timestep, own, pictures, clips, frames, sparse.Scale));
+            var scale = At(sparse.Scale, index);
+            Add(Weighed(sparse.Model.Forward(timestep, own, pictures, clips, frames, Factor(scale)), scale));
         }
         return sum;
+
+        static double Factor(Curve scale) => scale.IsConstant ? scale.InFrame(0) : 1;
+
+        ControlResiduals Weighed(ControlResiduals residuals, Curve scale) => scale.IsConstant ? residuals : residuals.Weighed(scale.InFrames(frames, window));
 
         void Add(ControlResiduals more) => sum = sum is null ? more : sum.Plus(more);
     }

@@ -11,6 +11,23 @@ internal static class Guidance
         return halves[0].Add((halves[1] - halves[0]).Times(scale)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Whether any of the scales asks for guidance.</summary>
+    public static bool IsOn(Curve scale) => scale.Values.Any(value => value > 1);
+
+    /// <summary>The same of [2·B, C, n, h, w] with a scale for each frame; frames of 1 and below go without guidance.</summary>
+    /// <param name="noise">The predictions.</param>
+    /// <param name="scale">The scale.</param>
+    /// <param name="window">Which frames they are; null for the first and following.</param>
+    public static Tensor Combine(Tensor noise, Curve scale, long[]? window = null)
+    {
+        if (scale.IsConstant)
+            return Combine(noise, scale.InFrame(0));
+        using var scope = NewDisposeScope();
+        var halves = noise.chunk(2);
+        float[] scales = [.. scale.InFrames(noise.shape[2], window).Select(own => Math.Max(own, 1))];
+        return halves[0].Add((halves[1] - halves[0]) * tensor(scales, noise.dtype, noise.device).view(-1, 1, 1)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>
     /// Guidance makes predictions larger than any that was trained; this brings a clip's back to the standard deviation of the positive prompt's (Lin et al. 2023,
     /// arXiv 2305.08891, §3.4), by a share of 0…1.

@@ -57,6 +57,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// </summary>
     public bool Recomputes { get; set; }
 
+    /// <summary>Which clips and frames a call is about, for what is computed differently from frame to frame; set before a call where there is such a thing.</summary>
+    public FramesInView InView { get; } = new();
+
     public UNetMotionModel(UNetConfig config, MotionConfig? motion = null, Device? device = null) : base(nameof(UNetMotionModel))
     {
         config.Validate();

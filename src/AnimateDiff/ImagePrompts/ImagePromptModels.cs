@@ -15,6 +15,7 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
 {
     private readonly Dictionary<Source, ClipVisionModel> _encoders = [];
     private readonly Dictionary<(Source Adapter, Source Encoder), IPAdapterModel> _adapters = [];
+    private readonly List<(ImagePrompt Prompt, float[] Weights)> _shown = [];
 
     private readonly record struct Source(string Path, DateTime Written)
     {
@@ -47,13 +48,25 @@ internal sealed class ImagePromptModels(UNetMotionModel unet, ModelKind baseMode
     public IReadOnlyList<(Attention Layer, WeightedContext Pictures)> Project(GenerationRequest request, int frames)
     {
         var layers = new List<(Attention, WeightedContext)>();
+        _shown.Clear();
         foreach (var prompt in request.ImagePrompts)
         {
             var key = Key(prompt);
             using var tokens = TokensOf(prompt, _encoders[key.Encoder], _adapters[key], request.IsGuided);
-            layers.AddRange(_adapters[key].Project(unet, tokens, prompt.WeightsOf(frames)));
+            var weights = prompt.WeightsOf(frames, 0, 1);
+            layers.AddRange(_adapters[key].Project(unet, tokens, weights));
+            _shown.Add((prompt, weights));
         }
         return layers;
+    }
+
+    /// <summary>Gives the pictures their weights in a step: all layers share an array of weights, which is written over.</summary>
+    /// <param name="step">Number of the step, from 0.</param>
+    /// <param name="steps">How many are run.</param>
+    public void MoveTo(int step, int steps)
+    {
+        foreach (var (prompt, weights) in _shown)
+            prompt.WeightsOf(weights.Length, step, steps).CopyTo(weights, 0);
     }
 
     /// <summary>Every file that image prompts read: pictures and weights.</summary>

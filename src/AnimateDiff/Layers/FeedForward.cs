@@ -10,6 +10,9 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 
     private readonly ModuleList<nn.Module<Tensor, Tensor>> net;
 
+    /// <summary>Told which rows a piece is, where layers compute differently from frame to frame; null otherwise.</summary>
+    public FramesInView? InView { get; set; }
+
     public FeedForward(long channels, Device? device = null) : base(nameof(FeedForward))
     {
         net = new(new GEGLU(channels, 4 * channels, device), nn.Identity(), new Linear(4 * channels, channels, device: device));
@@ -29,8 +32,10 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         {
             using var piece = NewDisposeScope();
             var count = Math.Min(Rows, rows.shape[0] - row);
+            InView?.Narrow(row, rows.shape[0]);
             result.narrow(0, row, count).copy_(net[0].call(rows.narrow(0, row, count)).Then(net[2].call));
         }
+        InView?.Widen();
         return result.view(tokens.shape).MoveToOuterDisposeScope();
     }
 }

@@ -4,26 +4,26 @@ using AnimateDiff.Layers;
 namespace AnimateDiff.Sampling;
 
 /// <summary>
-/// A clip's text as the layers of one network attend to it. Keys and values are made once, except where the prompt changes over a clip that is seen in
-/// windows: there they are made for the frames of each window, since those of all frames would take megabytes a frame.
+/// A clip's text as the layers of one network attend to it. Keys and values are made once, except where they change over a clip that is seen in windows: there
+/// they are made for the frames of each window, since those of all frames would take megabytes a frame.
 /// </summary>
 internal sealed class ClipText : IDisposable
 {
     private readonly PromptTravel _prompts;
-    private readonly Func<Tensor, TextContext> _prepare;
+    private readonly Func<Tensor, long[]?, TextContext> _prepare;
     private readonly IReadOnlyList<(Attention Layer, WeightedContext Pictures)> _pictures;
-    private readonly TextContext? _whole;
+    private TextContext? _whole;
     private readonly long _frames;
 
     /// <param name="prompts">The text; not disposed here.</param>
     /// <param name="frames">F</param>
-    /// <param name="windowed">Whether the clip is seen in windows.</param>
-    /// <param name="prepare">Keys and values of embeddings [M, L, D] for all layers of the network.</param>
+    /// <param name="byWindow">Whether keys and values are made for each window.</param>
+    /// <param name="prepare">Keys and values of embeddings [M, L, D] of some frames, or null for all, for all layers of the network.</param>
     /// <param name="pictures">What layers attend to beside the text; taken over.</param>
-    public ClipText(PromptTravel prompts, long frames, bool windowed, Func<Tensor, TextContext> prepare, IReadOnlyList<(Attention, WeightedContext)>? pictures = null)
+    public ClipText(PromptTravel prompts, long frames, bool byWindow, Func<Tensor, long[]?, TextContext> prepare, IReadOnlyList<(Attention, WeightedContext)>? pictures = null)
     {
         (_prompts, _frames, _prepare, _pictures) = (prompts, frames, prepare, pictures ?? []);
-        if (!prompts.Travels || !windowed)
+        if (!byWindow)
             _whole = Prepare(null);
     }
 
@@ -41,6 +41,15 @@ internal sealed class ClipText : IDisposable
         return own.Last(own.Rows / _prompts.Clips * clips);
     }
 
+    /// <summary>Makes keys and values again, with other weights of the network.</summary>
+    public void Renew()
+    {
+        if (_whole is null)
+            return;
+        _whole.Dispose();
+        _whole = Prepare(null);
+    }
+
     public void Dispose()
     {
         _whole?.Dispose();
@@ -51,7 +60,7 @@ internal sealed class ClipText : IDisposable
     private TextContext Prepare(long[]? frames)
     {
         using var embeddings = _prompts.Embeddings(frames);
-        var context = _prepare(embeddings);
+        var context = _prepare(embeddings, frames);
         foreach (var (layer, pictures) in _pictures)
             context.Add(layer, pictures.Of(frames));
         return context;

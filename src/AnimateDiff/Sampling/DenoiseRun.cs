@@ -5,7 +5,7 @@ using AnimateDiff.Sampling.Long;
 namespace AnimateDiff.Sampling;
 
 /// <summary>The denoise loop of one request.</summary>
-internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Scheduler Scheduler, NoisePrediction Prediction, SourceStart? Start, Generator Generator,
+internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Scheduler Scheduler, NoisePrediction Prediction, ClipText Text, SourceStart? Start, Generator Generator,
     PipelineParts Parts, IProgress<GenerationProgress>? Progress, CancellationToken Cancellation)
 {
     private int First => Start?.First ?? 0;
@@ -29,6 +29,7 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
             {
                 Cancellation.ThrowIfCancellationRequested();
                 Progress?.Report(new(GenerationStage.Denoise, done++, total));
+                SetStrengths(i);
                 using var step = NewDisposeScope();
                 var stepped = sampler.Step(Prediction.Of(latents, i), i, latents, Generator);
                 var next = (Start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
@@ -38,6 +39,14 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
         }
         Progress?.Report(new(GenerationStage.Denoise, done, total));
         return latents.MoveToOuterDisposeScope();
+    }
+
+    // What changes over the steps: adapters, whose weights make keys and values of the text, and pictures beside it.
+    private void SetStrengths(int index)
+    {
+        if (Parts.Adapters.MoveTo(index - First, Evaluations - First))
+            Text.Renew();
+        Parts.ImagePrompts.MoveTo(index - First, Evaluations - First);
     }
 
     /// <summary>A few frames at a time, with the latents in files; goes on where an earlier run of the same request was interrupted.</summary>
@@ -58,11 +67,14 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
             int Windows(int from, int to) => Enumerable.Range(from, to - from).Sum(index => Prediction.Windows!.Of(Size.Frames, index).Count);
             var (done, total) = (Windows(First, run.Next!.Value), Windows(First, Evaluations));
             for (var i = run.Next.Value; i < Evaluations; i++)
+            {
+                SetStrengths(i);
                 run.Step(i, Scheduler, Prediction, Start, Generator, () =>
                 {
                     Cancellation.ThrowIfCancellationRequested();
                     Progress?.Report(new(GenerationStage.Denoise, Math.Min(++done, total), total));
                 });
+            }
             Progress?.Report(new(GenerationStage.Denoise, total, total));
             return new ClipLatents(frames => run.Read(frames, Evaluations), blocks, run);
         }

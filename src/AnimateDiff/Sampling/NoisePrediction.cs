@@ -48,9 +48,11 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
         using var scope = NewDisposeScope();
         var input = scheduler.ScaleModelInput(latents, index);
         var timestep = scheduler.TimestepTensor(index, 1, input.device);
-        var said = Call(request.IsGuided ? cat([input, input]) : input, timestep, index, window);            // [2·B, 4, n, h, w] with guidance
-        var positive = request.IsGuided ? said.chunk(2)[1] : said;
-        var guided = request.IsGuided ? Guidance.Combine(said, request.GuidanceScale) : said;
+        var scale = control.At(request.GuidanceScale, index);
+        var isGuided = Guidance.IsOn(scale);
+        var said = Call(isGuided ? cat([input, input]) : input, timestep, index, window);                    // [2·B, 4, n, h, w] with guidance
+        var positive = isGuided ? said.chunk(2)[1] : said;
+        var guided = isGuided ? Guidance.Combine(said, scale, window) : said;
         if (_perturbed.Count > 0)
             guided = guided.Add((positive - Perturbed(input, timestep, index, window)).Times(request.PerturbedAttention!.Scale));
         if (request.GuidanceRescale > 0)
@@ -77,6 +79,7 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
     private Tensor Call(Tensor sample, Tensor timestep, int index, long[]? window)
     {
         using var own = text.At(sample.shape[0], window);
+        unet.InView.Show(sample.shape[0], sample.shape[2], window);
         using var residuals = control.At(sample, timestep, index, window);
         return unet.Forward(sample, timestep, own, residuals);
     }

@@ -29,8 +29,8 @@ public sealed class EmbeddedToyboxTests : IDisposable
         Assert.Equal("a-dog-a-cat.gif", output.Trim());
         Assert.Contains("embedded Toybox model", error);
         var recipe = Recipe.FromJson(RecipeReader.Read(_folder["work/a-dog-a-cat.gif"]), "");
-        Assert.Equal(("toybox", "toybox", "toybox:zoom-in", 0.5), (recipe.Base, recipe.Motion, recipe.Adapters[0].Path, recipe.Adapters[0].Scale));
-        Assert.Equal(EmbeddedToybox.Guidance, recipe.GuidanceScale);
+        Assert.Equal(("toybox", "toybox", "toybox:zoom-in", (Curve)0.5), (recipe.Base, recipe.Motion, recipe.Adapters[0].Path, recipe.Adapters[0].Scale));
+        Assert.Equal((Curve)EmbeddedToybox.Guidance, recipe.GuidanceScale);
 
         (code, output, error) = await RunAsync(command);
         Assert.True(code == 0, error);

@@ -38,7 +38,7 @@ public sealed class GenerateTests : IDisposable
 
         var recipe = Recipe.FromJson(RecipeReader.Read(_folder[name]), name);
         Assert.Equal((7UL, 4, 64, 10.0, "euler-a"), (recipe.Seed, recipe.Frames, recipe.Width, recipe.Fps, recipe.Scheduler));
-        Assert.Equal(0.8, Assert.Single(recipe.Adapters).Scale);
+        Assert.Equal((Curve)0.8, Assert.Single(recipe.Adapters).Scale);
         Assert.All(recipe.Files, file => Assert.Matches("^[0-9a-f]{64}$", file.Sha256));
         Assert.Contains(recipe.Files, file => file.Path.EndsWith("vocab.json"));
 

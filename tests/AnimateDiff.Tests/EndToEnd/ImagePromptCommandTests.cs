@@ -24,7 +24,7 @@ public sealed class ImagePromptCommandTests : IDisposable
         Assert.True(code == 0, error);
         var recipe = Recipe.FromJson(RecipeReader.Read(_folder["clip.webp"]), "clip.webp");
         var recorded = Assert.Single(recipe.ImagePrompts!);
-        Assert.Equal((IPAdapterFixtures.Plain, 0.7), (recorded.IPAdapter, recorded.Scale));
+        Assert.Equal((IPAdapterFixtures.Plain, (Curve)0.7), (recorded.IPAdapter, recorded.Scale));
         string[] files = [_folder["picture.png"], IPAdapterFixtures.Plain, Path.Combine(IPAdapterFixtures.Encoder, "config.json"), Path.Combine(IPAdapterFixtures.Encoder, "model.safetensors")];
         Assert.All(files, file => Assert.Contains(file, recipe.Files.Select(own => own.Path)));
 

@@ -48,8 +48,8 @@ public class PromptTravelTests
         var expected = travel.Embeddings(null).unflatten(0, 4, 8).index_select(1, tensor(frames)).flatten(0, 1);
         Assert.InRange(Goldens.Difference(travel.Embeddings(frames), expected), 0, 1e-6);
 
-        using var all = new ClipText(travel, 8, windowed: false, parts.UNet.Prepare);
-        using var few = new ClipText(travel, 8, windowed: true, parts.UNet.Prepare);
+        using var all = new ClipText(travel, 8, byWindow: false, (embeddings, _) => parts.UNet.Prepare(embeddings));
+        using var few = new ClipText(travel, 8, byWindow: true, (embeddings, _) => parts.UNet.Prepare(embeddings));
         foreach (var (clips, window) in ((long, long[]?)[])[(4, frames), (2, frames), (2, null)])
         {
             using var from = all.At(clips, window);

@@ -128,11 +128,13 @@ internal sealed class TrainingModels : IDisposable
     private void MergeAdapter(string adapter)
     {
         var (_, path, scale) = Adapter.Parse(AdapterRole.DomainAdapter, adapter);
+        if (!scale.IsConstant)
+            throw new RequestException($"domain_adapter has the strength {scale}; training takes one number, since a training step has neither frames nor steps of a run of its own.");
         using var file = LoraFiles.Open(path);
         if (file.Weights.Kind != LoraKind.DomainAdapter)
             throw new FileException(path, $"{path} is no domain adapter; domain_adapter takes a LoRA on the attention of the image layers.");
         using var stack = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = UNet });
-        stack.Set([(file.Weights, scale)]);
+        stack.Set([(file.Weights, scale.InFrame(0))]);
     }
 
     private static (MotionConfig? Config, MotionFiles? Files) MotionOf(TrainingRecipe recipe, UNetConfig unet)
