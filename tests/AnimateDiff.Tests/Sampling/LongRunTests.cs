@@ -10,7 +10,13 @@ public sealed class LongRunTests : IDisposable
     private const string Prompt = "A painting of a squirrel eating a burger, 4k";
     private static readonly GenerationRequest Request = new(Prompt)
     {
-        Frames = 6, Steps = 3, Seed = 5, Height = 32, Width = 32, Context = new(4, 2), PromptsAt = [new(5, "worst quality, low quality, letterboxed")],
+        Frames = 6,
+        Steps = 3,
+        Seed = 5,
+        Height = 32,
+        Width = 32,
+        Context = new(4, 2),
+        PromptsAt = [new(5, "worst quality, low quality, letterboxed")],
     };
 
     private readonly TempFolder _folder = new();
