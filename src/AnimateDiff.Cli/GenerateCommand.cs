@@ -11,7 +11,7 @@ internal static class GenerateCommand
 
     public static Command Create()
     {
-        var (model, source, control, images, quality) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new ImagePromptArguments(), new QualityArguments());
+        var (model, source, control, images, quality, finish) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new ImagePromptArguments(), new QualityArguments(), new FinishArguments());
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
@@ -35,6 +35,7 @@ internal static class GenerateCommand
         control.AddTo(command);
         images.AddTo(command);
         quality.AddTo(command);
+        finish.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var options = model.Options(parsed);
@@ -56,7 +57,7 @@ internal static class GenerateCommand
                 PromptsAt = source.PromptsAt(parsed),
                 ImagePrompts = images.Prompts(parsed),
             };
-            request = quality.Apply(parsed, control.Apply(parsed, request));
+            request = finish.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, request)));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
@@ -75,6 +76,7 @@ internal static class GenerateCommand
               animatediff generate "a dancer in the rain" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet openpose/:0.8:0-0.6 --control poses.mp4
               animatediff generate "waves at a beach" --base sd15/ --motion v3_sd15_mm.ckpt --sparsectrl v3_sd15_sparsectrl_rgb.ckpt --sparse 0:beach.png
               animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
+              animatediff generate "a red ball moves right" --hires 2:0.4 --interpolate 2 --upscale 2 --out large.webp
             """);
     }
 

@@ -97,8 +97,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         using var _ = inference_mode();
         var latents = Denoise(request, size, scheduler, source, warnings, progress, cancellationToken);
         VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames))];
-        Decode(latents, size, request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
-        return [.. videos.Select(video => video.Build())];
+        Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        return [.. videos.Select(video => ClipFinisher.Apply(video.Build(), request.Finish, request.IsClosed, _parts.Device, progress, cancellationToken))];
     }
 
     /// <summary>The latents of a request's clips, [B, 4, F, h, w].</summary>
@@ -119,33 +119,52 @@ public sealed class AnimateDiffPipeline : IDisposable
         // 2. seed → noise, or a source under noise
         using var generator = InitialLatents.Seeded(request.Seed);
         using var start = SourceStart.Of(source, request, size, scheduler, _parts, generator, cancellationToken);
-        var latents = start?.Latents(request.Source!) ?? StartLatents.Of(request, size, scheduler, _parts, generator);
+        var latents = start?.Latents() ?? StartLatents.Of(request, size, scheduler, _parts, generator);
 
         // 3. noise → latents
-        var (first, evaluations, runs) = (start?.First ?? 0, scheduler.Timesteps.Count, request.FreeInit ?? 1);
-        var (each, done) = (evaluations - first, 0);
-        var control = ControlRun.Start(request, size, _parts, embeddings, first, evaluations, cancellationToken);
-        var prediction = new NoisePrediction(_parts.UNet, text, request, control);
+        var (first, runs) = (start?.First ?? 0, request.FreeInit ?? 1);
+        var (done, total) = (0, runs * (scheduler.Timesteps.Count - first));
         var freeInit = new FreeInit(scheduler, latents.alias());
+        var prediction = PredictionOf(size, scheduler, first);
         for (var run = 0; run < runs; run++)
         {
             if (run > 0)
                 latents = latents.Then(x => freeInit.Next(x, generator));
-            using var sampler = scheduler.Start();
-            for (var i = first; i < evaluations; i++)
+            latents = Steps(latents, prediction, scheduler, start, first);
+        }
+
+        // 4. the same at a larger size, from the latents under new noise
+        if (request.Hires is { } hires)
+        {
+            var large = _parts.LastSizeOf(request, size);
+            var sampler = hires.Steps is { } steps ? Scheduler.Create(request.Scheduler, request.SchedulerOptions, steps) : scheduler;
+            var enlarged = latents.Then(x => HiresStart.Enlarge(x, hires.Mode, large, _parts.Vae, request.DecodeChunk, cancellationToken));
+            using var again = SourceStart.Again(enlarged, request, large, sampler, _parts, generator, cancellationToken);
+            (done, total) = (0, sampler.Timesteps.Count - again.First);
+            latents = Steps(again.Latents(), PredictionOf(large, sampler, again.First), sampler, again, again.First);
+        }
+        return latents.MoveToOuterDisposeScope();
+
+        NoisePrediction PredictionOf(ClipSize clips, Scheduler sampler, int begin) =>
+            new(_parts.UNet, text, request, ControlRun.Start(request, clips, _parts, embeddings, begin, sampler.Timesteps.Count, cancellationToken));
+
+        Tensor Steps(Tensor sample, NoisePrediction predicted, Scheduler sampler, SourceStart? kept, int begin)
+        {
+            using var run = sampler.Start();
+            for (var i = begin; i < sampler.Timesteps.Count; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                progress?.Report(new(GenerationStage.Denoise, done++, runs * each));
+                progress?.Report(new(GenerationStage.Denoise, done++, total));
                 using var step = NewDisposeScope();
-                var noise = prediction.Of(scheduler.ScaleModelInput(latents, i), scheduler, i);
-                var stepped = sampler.Step(noise, i, latents, generator);
-                var next = (start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
-                latents.Dispose();
-                latents = next;
+                var noise = predicted.Of(sampler.ScaleModelInput(sample, i), sampler, i);
+                var stepped = run.Step(noise, i, sample, generator);
+                var next = (kept?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
+                sample.Dispose();
+                sample = next;
             }
+            progress?.Report(new(GenerationStage.Denoise, done, total));
+            return sample;
         }
-        progress?.Report(new(GenerationStage.Denoise, done, runs * each));
-        return latents.MoveToOuterDisposeScope();
     }
 
     /// <summary>Frames the VAE takes at once.</summary>
@@ -182,7 +201,7 @@ public sealed class AnimateDiffPipeline : IDisposable
             using var _ = inference_mode();
             var latents = Denoise(request, size, scheduler, source, [], null, CancellationToken.None);
             var chunks = new List<Tensor>();
-            Decode(latents, size, null, (_, images) => chunks.Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
+            Decode(latents, _parts.LastSizeOf(request, size), null, (_, images) => chunks.Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
             var frames = cat(chunks).unflatten(0, size.Clips, size.Frames);
             chunks.ForEach(images => images.Dispose());
             return (latents.DetachFromDisposeScope(), frames.DetachFromDisposeScope());

@@ -160,13 +160,20 @@ internal sealed class PipelineParts : IDisposable
             throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
         PromptTravel.Check(request.PromptsAt, frames);
         request.Sparse?.FramesOf(frames);
-        return new ClipSize(request.Prompts.Count, frames, height, width);
+        var size = new ClipSize(request.Prompts.Count, frames, height, width);
+        var made = LastSizeOf(request, size);
+        Finish.After(request.Finish, (frames, made.Height, made.Width), request.IsClosed);
+        return size;
     }
+
+    /// <summary>The size of a request's clips when they are decoded: that of the second run, where there is one.</summary>
+    public ClipSize LastSizeOf(GenerationRequest request, ClipSize first) => request.Hires?.SizeOf(first, Vae.Config.PixelsPerLatent) ?? first;
 
     /// <summary>Puts a request's adapters and control networks in place, and the norms of its semantics.</summary>
     /// <returns>What the user should know of it, as sentences.</returns>
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
+        ClipFinisher.Check(request.Finish);
         _loras.Set([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))]);
         Control.Set(request);
         ImagePrompts.Load(request.ImagePrompts);
@@ -218,7 +225,9 @@ internal sealed class PipelineParts : IDisposable
         Controls = request.Controls is { Count: > 0 } controls ? controls : null,
         Sparse = request.Sparse,
         ImagePrompts = request.ImagePrompts is { Count: > 0 } pictures ? pictures : null,
-        Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts)])],
+        Hires = request.Hires,
+        Finish = request.Finish is { Count: > 0 } finish ? finish : null,
+        Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts), .. ClipFinisher.FilesOf(request.Finish)])],
     };
 
     private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>
