@@ -11,20 +11,23 @@ namespace AnimateDiff.Finishing;
 internal sealed class FrameInterpolation
 {
     private const double Tolerance = 1;                                     // pixels by which movements there and back may differ
+    private const double Another = 0.25;                                    // difference, in −1…1, by which it is another thing
     private const double Noise = 0.05;                                      // difference, in −1…1, by which the same thing looks different in the next frame
 
     private readonly Tensor _first, _second;                                // [1, 3, H, W] in −1…1
     private readonly Tensor _fineFirst, _fineSecond;                        // the same at twice the size, so that looking up between pixels blurs less
     private readonly Tensor _forward, _backward;                            // [1, 2, H, W]
     private readonly Tensor _forwardCredit, _backwardCredit;                // [1, 1, H, W]
+    private readonly Tensor _forwardMatch, _backwardMatch;                  // [1, 1, H, W] in 0…1: whether the same thing is there at all
 
     private FrameInterpolation(Tensor first, Tensor second)
     {
         (_first, _second) = (first, second);
-        var (h, w) = (first.shape[2], first.shape[3]);
-        (_fineFirst, _fineSecond) = (Lanczos.Resize(first, 2 * h, 2 * w), Lanczos.Resize(second, 2 * h, 2 * w));
+        (_fineFirst, _fineSecond) = (Lanczos.Between(first), Lanczos.Between(second));
         (_forward, _backward) = (OpticalFlow.Between(first, second), OpticalFlow.Between(second, first));
-        (_forwardCredit, _backwardCredit) = (Credit(first, second, _forward, _backward), Credit(second, first, _backward, _forward));
+        var (there, back) = (OpticalFlow.Difference(first, second, _forward), OpticalFlow.Difference(second, first, _backward));
+        (_forwardCredit, _backwardCredit) = (Credit(there, _forward, _backward), Credit(back, _backward, _forward));
+        (_forwardMatch, _backwardMatch) = (Match(there), Match(back));
     }
 
     /// <summary>Frames of a clip after interpolation.</summary>
@@ -66,7 +69,7 @@ internal sealed class FrameInterpolation
         var flow = FlowProjection.At(_forward, _forwardCredit, _backward, _backwardCredit, time).Then(OpticalFlow.Median);
         var (back, on) = (Warp.Places(flow.Times(-time)), Warp.Places(flow.Times(1 - time)));
         var (first, second) = (Warp.At(_fineFirst, back), Warp.At(_fineSecond, on));
-        var (firstShows, secondShows) = (Shows(_forward, back, flow), Shows(_backward.negative(), on, flow));
+        var (firstShows, secondShows) = (Shows(_forward, _forwardMatch, back, flow), Shows(_backward.negative(), _backwardMatch, on, flow));
         var (firstShare, secondShare) = (firstShows.Times(1 - time), secondShows.Times(time));
         var moved = (first * firstShare).Add(second * secondShare).div(firstShare.Add(secondShare).Add(1e-6));
         var faded = _first.Times(1 - time).Add(_second.Times(time));
@@ -75,21 +78,23 @@ internal sealed class FrameInterpolation
     }
 
     // Whether a neighbour shows, at the places looked up, something that moves as it should: [1, 1, H, W] in 0…1.
-    private static Tensor Shows(Tensor flow, Tensor places, Tensor expected)
+    private static Tensor Shows(Tensor flow, Tensor match, Tensor places, Tensor expected)
     {
-        using Scalar edge = 1.ToScalar();
+        using Scalar edge = 1.001.ToScalar();
         var inside = places.abs().amax([3]).unsqueeze(1).le(edge).to(ScalarType.Float32);
-        return inside * Alike(Warp.At(flow, places), expected);
+        return inside * Warp.At(match, places) * Alike(Warp.At(flow, places), expected);
     }
 
     private static Tensor Alike(Tensor flow, Tensor other) => (flow - other).Square().sum(1, keepdim: true).Over(-2 * Tolerance * Tolerance).exp();
 
+    private static Tensor Match(Tensor difference) => difference.Over(Another).Square().negative().exp();
+
     // A movement is credible where the pictures agree with it, and the way back. Of movements that are equally so, the one that stands out from most of
     // the picture's is more likely in front.
-    private static Tensor Credit(Tensor from, Tensor to, Tensor flow, Tensor way)
+    private static Tensor Credit(Tensor difference, Tensor flow, Tensor way)
     {
         using var scope = NewDisposeScope();
-        var agrees = OpticalFlow.Difference(from, to, flow).Over(-Noise).exp();
+        var agrees = difference.Over(-Noise).exp();
         var returns = Alike(Warp.By(way, flow).negative(), flow);
         var sorted = flow.flatten(2).sort(2).Values;
         var usual = sorted.narrow(2, sorted.shape[2] / 2, 1).unsqueeze(-1);                                  // the median, [1, 2, 1, 1]

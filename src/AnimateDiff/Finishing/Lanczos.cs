@@ -12,19 +12,34 @@ internal static class Lanczos
     public static Tensor Resize(Tensor pictures, long height, long width)
     {
         using var scope = NewDisposeScope();
-        var (rows, columns) = (Weights(pictures.shape[2], height), Weights(pictures.shape[3], width));
-        var input = pictures.to(ScalarType.Float32);
-        return rows.to(input.device).matmul(input.matmul(columns.to(input.device).t())).MoveToOuterDisposeScope();
+        var (vertical, horizontal) = (pictures.shape[2] / (double)height, pictures.shape[3] / (double)width);
+        return Apply(pictures, Weights(pictures.shape[2], height, vertical, vertical / 2 - 0.5), Weights(pictures.shape[3], width, horizontal, horizontal / 2 - 0.5))
+            .MoveToOuterDisposeScope();
     }
 
-    // What every old pixel of a line gives to every new one, [to, from]; beyond the line its last pixels go on.
-    private static Tensor Weights(long from, long to)
+    /// <summary>Pictures with a row between any two rows and a column between any two columns, [N, C, 2H − 1, 2W − 1]; the old ones stay as they are.</summary>
+    /// <param name="pictures">[N, C, H, W]</param>
+    public static Tensor Between(Tensor pictures)
     {
-        var (scale, weights) = (from / (double)to, new float[to * from]);
+        using var scope = NewDisposeScope();
+        var (h, w) = (pictures.shape[2], pictures.shape[3]);
+        return Apply(pictures, Weights(h, 2 * h - 1, 0.5, 0), Weights(w, 2 * w - 1, 0.5, 0)).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Apply(Tensor pictures, Tensor rows, Tensor columns)
+    {
+        var input = pictures.to(ScalarType.Float32);
+        return rows.to(input.device).matmul(input.matmul(columns.to(input.device).t()));
+    }
+
+    // What every old pixel of a line gives to every new one, [to, from], the n-th of which lies at n·scale + offset; beyond the line its last pixels go on.
+    private static Tensor Weights(long from, long to, double scale, double offset)
+    {
+        var weights = new float[to * from];
         var width = Math.Max(scale, 1);
         for (long pixel = 0; pixel < to; pixel++)
         {
-            var centre = (pixel + 0.5) * scale - 0.5;
+            var centre = pixel * scale + offset;
             var (first, last) = ((long)Math.Ceiling(centre - Lobes * width), (long)Math.Floor(centre + Lobes * width));
             var values = new double[last - first + 1];
             for (var i = 0; i < values.Length; i++)

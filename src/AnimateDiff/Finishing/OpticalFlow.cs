@@ -13,6 +13,7 @@ internal static class OpticalFlow
     private const int Reach = 2;                                            // pixels looked at around the coarser level's movement
     private const int Block = 5;
     private const double Smoothness = 0.004;                                // what a pixel of departure from the surroundings must gain, in the scale of the pictures
+    private const double Stillness = 0.001;                                 // what a pixel of movement must gain: of movements that fit equally, the smallest
     private const double Flatness = 1e-3;                                   // squared gradient below which Lucas and Kanade's equations say little
 
     private static readonly int[] Neighbours = [1, 4];
@@ -55,10 +56,10 @@ internal static class OpticalFlow
         using var scope = NewDisposeScope();
         var around = Warp.Mean(start, Block);
         var best = (Flow: start.alias(), Cost: Cost(start));
-        for (var dy = -Reach; dy <= Reach; dy++)
-            for (var dx = -Reach; dx <= Reach; dx++)
-                Try(start.Add(tensor([dx, dy], ScalarType.Float32).view(1, 2, 1, 1)));
-        Try(zeros_like(start));
+        foreach (var centre in new[] { start, zeros_like(start) })                                           // what stands still may have been lost on coarser levels
+            for (var dy = -Reach; dy <= Reach; dy++)
+                for (var dx = -Reach; dx <= Reach; dx++)
+                    Try(centre.Add(tensor([dx, dy], ScalarType.Float32).view(1, 2, 1, 1)));
         foreach (var distance in Neighbours)
             foreach (var (shift, axis) in new[] { (distance, 2), (-distance, 2), (distance, 3), (-distance, 3) })
                 Try(best.Flow.roll(shift, axis));
@@ -67,7 +68,8 @@ internal static class OpticalFlow
         Tensor Cost(Tensor flow)
         {
             using var step = NewDisposeScope();
-            return Difference(a, b, flow).Add((flow - around).abs().sum(1, keepdim: true).Times(Smoothness)).MoveToOuterDisposeScope();
+            var departure = (flow - around).abs().Times(Smoothness).Add(flow.abs().Times(Stillness)).sum(1, keepdim: true);
+            return Difference(a, b, flow).Add(departure).MoveToOuterDisposeScope();
         }
 
         void Try(Tensor flow)

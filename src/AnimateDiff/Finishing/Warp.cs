@@ -5,14 +5,14 @@ namespace AnimateDiff.Finishing;
 /// <summary>Pictures looked up at moved places.</summary>
 internal static class Warp
 {
-    /// <summary>Where places that have moved lie in a picture, [1, H, W, 2]: −1 is its left or upper edge, 1 its right or lower one.</summary>
+    /// <summary>Where places that have moved lie in a picture, [1, H, W, 2]: −1 is the middle of its first column or row, 1 that of the last.</summary>
     /// <param name="flow">Movement in pixels, [1, 2, H, W]: to the right and down.</param>
     public static Tensor Places(Tensor flow)
     {
         using var scope = NewDisposeScope();
         var (h, w) = (flow.shape[2], flow.shape[3]);
-        var x = Scalars.Arange(w, dtype: ScalarType.Float32).view(1, 1, w).Add(flow.select(1, 0)).Times(2).Add(1).Over(w).Add(-1);
-        var y = Scalars.Arange(h, dtype: ScalarType.Float32).view(1, h, 1).Add(flow.select(1, 1)).Times(2).Add(1).Over(h).Add(-1);
+        var x = Scalars.Arange(w, dtype: ScalarType.Float32).view(1, 1, w).Add(flow.select(1, 0)).Times(2).Over(Math.Max(1, w - 1)).Add(-1);
+        var y = Scalars.Arange(h, dtype: ScalarType.Float32).view(1, h, 1).Add(flow.select(1, 1)).Times(2).Over(Math.Max(1, h - 1)).Add(-1);
         return stack([x, y], 3).MoveToOuterDisposeScope();
     }
 
@@ -20,7 +20,7 @@ internal static class Warp
     /// <param name="picture">[1, C, any size]</param>
     /// <param name="places">[1, H, W, 2], see <see cref="Places"/>.</param>
     public static Tensor At(Tensor picture, Tensor places) =>
-        nn.functional.grid_sample(picture, places, mode: GridSampleMode.Bilinear, padding_mode: GridSamplePaddingMode.Border, align_corners: false);
+        nn.functional.grid_sample(picture, places, mode: GridSampleMode.Bilinear, padding_mode: GridSamplePaddingMode.Border, align_corners: true);
 
     /// <summary>A picture at moved places, [1, C, H, W].</summary>
     public static Tensor By(Tensor picture, Tensor flow)

@@ -56,8 +56,12 @@ internal static class Scenes
     public static byte[] Fade(VideoFrames frames, int first, double time) =>
         [.. Enumerable.Range(0, frames[0].Length).Select(i => (byte)Math.Round(frames[first][i] * (1 - time) + frames[first + 1][i] * time))];
 
-    private static (double, double, double) Texture(double x, double y) => (
-        0.5 + 0.2 * Math.Sin(0.55 * x + 0.2 * y) + 0.2 * Math.Sin(0.13 * x - 0.49 * y + 1),
-        0.5 + 0.2 * Math.Sin(0.37 * y + 0.31 * x + 2) + 0.2 * Math.Cos(0.6 * x - 0.1 * y),
-        0.5 + 0.3 * Math.Sin(0.21 * x + 0.43 * y));
+    // Like pictures of nature: waves of all lengths, the longer the stronger, none a multiple of another.
+    private static (double, double, double) Texture(double x, double y)
+    {
+        double Waves(double phase) => 0.5
+            + 0.20 * Math.Sin(0.071 * x + 0.093 * y + phase) + 0.14 * Math.Sin(0.19 * x - 0.13 * y + 2.3 * phase)
+            + 0.09 * Math.Sin(0.31 * y + 0.27 * x + 3.1 * phase) + 0.06 * Math.Sin(0.59 * x - 0.47 * y + 4.7 * phase) + 0.04 * Math.Sin(0.83 * y + 0.97 * x + 5.3 * phase);
+        return (Waves(0.4), Waves(1.7), Waves(2.9));
+    }
 }
