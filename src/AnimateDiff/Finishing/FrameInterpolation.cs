@@ -11,7 +11,7 @@ namespace AnimateDiff.Finishing;
 internal sealed class FrameInterpolation
 {
     private const double Tolerance = 1;                                     // pixels by which movements there and back may differ
-    private const double Another = 0.25;                                    // difference, in −1…1, by which it is another thing
+    private const double Another = 0.15;                                    // difference, in −1…1, by which it is another thing
     private const double Noise = 0.05;                                      // difference, in −1…1, by which the same thing looks different in the next frame
 
     private readonly Tensor _first, _second;                                // [1, 3, H, W] in −1…1
@@ -78,12 +78,8 @@ internal sealed class FrameInterpolation
     }
 
     // Whether a neighbour shows, at the places looked up, something that moves as it should: [1, 1, H, W] in 0…1.
-    private static Tensor Shows(Tensor flow, Tensor match, Tensor places, Tensor expected)
-    {
-        using Scalar edge = 1.001.ToScalar();
-        var inside = places.abs().amax([3]).unsqueeze(1).le(edge).to(ScalarType.Float32);
-        return inside * Warp.At(match, places) * Alike(Warp.At(flow, places), expected);
-    }
+    private static Tensor Shows(Tensor flow, Tensor match, Tensor places, Tensor expected) =>
+        Warp.Inside(places).to(ScalarType.Float32) * Warp.At(match, places) * Alike(Warp.At(flow, places), expected);
 
     private static Tensor Alike(Tensor flow, Tensor other) => (flow - other).Square().sum(1, keepdim: true).Over(-2 * Tolerance * Tolerance).exp();
 
@@ -96,10 +92,8 @@ internal sealed class FrameInterpolation
         using var scope = NewDisposeScope();
         var agrees = difference.Over(-Noise).exp();
         var returns = Alike(Warp.By(way, flow).negative(), flow);
-        var sorted = flow.flatten(2).sort(2).Values;
-        var usual = sorted.narrow(2, sorted.shape[2] / 2, 1).unsqueeze(-1);                                  // the median, [1, 2, 1, 1]
-        var distance = (flow - usual).Square().sum(1, keepdim: true).sqrt();
-        var standsOut = distance.div(distance.Add(1)).Add(0.1);
+        var distance = (flow - OpticalFlow.Usual(flow)).Square().sum(1, keepdim: true).sqrt();
+        var standsOut = distance.div(distance.Add(1)).Add(2);
         return agrees.Add(1e-3).mul(returns.Add(1e-2)).mul(standsOut).MoveToOuterDisposeScope();
     }
 }

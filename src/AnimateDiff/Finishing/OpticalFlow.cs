@@ -49,6 +49,14 @@ internal static class OpticalFlow
         return Warp.Mean((Warp.By(to, flow) - from).abs().mean([1], keepdim: true), Block).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The median movement of a picture, [1, 2, 1, 1].</summary>
+    public static Tensor Usual(Tensor flow)
+    {
+        using var scope = NewDisposeScope();
+        var sorted = flow.flatten(2).sort(2).Values;                                                         // [1, 2, H·W]
+        return sorted.narrow(2, sorted.shape[2] / 2, 1).unsqueeze(-1).MoveToOuterDisposeScope();
+    }
+
     private static Tensor Half(Tensor picture) => nn.functional.avg_pool2d(picture, [2, 2]);
 
     private static Tensor Search(Tensor a, Tensor b, Tensor start)
@@ -56,10 +64,12 @@ internal static class OpticalFlow
         using var scope = NewDisposeScope();
         var around = Warp.Mean(start, Block);
         var best = (Flow: start.alias(), Cost: Cost(start));
+        Try(Refine(a, b, start));
         foreach (var centre in new[] { start, zeros_like(start) })                                           // what stands still may have been lost on coarser levels
             for (var dy = -Reach; dy <= Reach; dy++)
                 for (var dx = -Reach; dx <= Reach; dx++)
                     Try(centre.Add(tensor([dx, dy], ScalarType.Float32).view(1, 2, 1, 1)));
+        Try(Usual(best.Flow).expand(start.shape));                                                            // the camera's
         foreach (var distance in Neighbours)
             foreach (var (shift, axis) in new[] { (distance, 2), (-distance, 2), (distance, 3), (-distance, 3) })
                 Try(best.Flow.roll(shift, axis));

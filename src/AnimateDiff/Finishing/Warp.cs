@@ -16,6 +16,15 @@ internal static class Warp
         return stack([x, y], 3).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Which places lie in the picture, [1, 1, H, W].</summary>
+    /// <param name="places">[1, H, W, 2], see <see cref="Places"/>.</param>
+    public static Tensor Inside(Tensor places)
+    {
+        using var scope = NewDisposeScope();
+        using Scalar edge = 1.001.ToScalar();                               // a rounding beyond is no place beyond
+        return places.abs().amax([3]).unsqueeze(1).le(edge).MoveToOuterDisposeScope();
+    }
+
     /// <summary>A picture at places, [1, C, H, W]; beyond its edges it goes on as at them.</summary>
     /// <param name="picture">[1, C, any size]</param>
     /// <param name="places">[1, H, W, 2], see <see cref="Places"/>.</param>
