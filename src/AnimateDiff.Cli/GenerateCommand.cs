@@ -11,7 +11,7 @@ internal static class GenerateCommand
 
     public static Command Create()
     {
-        var (model, source, control, images, quality) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new ImagePromptArguments(), new QualityArguments());
+        var (model, source, control, images, quality, finish) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new ImagePromptArguments(), new QualityArguments(), new FinishArguments());
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
@@ -37,6 +37,7 @@ internal static class GenerateCommand
         control.AddTo(command);
         images.AddTo(command);
         quality.AddTo(command);
+        finish.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var options = model.Options(parsed);
@@ -58,7 +59,7 @@ internal static class GenerateCommand
                 PromptsAt = source.PromptsAt(parsed),
                 ImagePrompts = images.Prompts(parsed),
             };
-            request = quality.Apply(parsed, control.Apply(parsed, request));
+            request = finish.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, request)));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
@@ -80,6 +81,7 @@ internal static class GenerateCommand
               animatediff generate "a fox" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet canny/ --control canny=fox.mp4
               animatediff generate --config docs/examples/clip.yaml --seed 7
               animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
+              animatediff generate "a red ball moves right" --hires 2:0.4 --interpolate 2 --upscale 2 --out large.webp
             """);
     }
 

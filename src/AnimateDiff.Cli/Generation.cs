@@ -13,7 +13,10 @@ internal static class Generation
     {
         VideoWriter.Check(output ?? NameOf(requests[0].Prompts[0]));        // before minutes of work, not after
         foreach (var request in requests)
+        {
             request.Validate();
+            VideoWriter.Check(output ?? NameOf(request.Prompts[0]), fps * Finish.Speed(request.Finish));
+        }
         var local = await HubFiles.ResolveAsync(options, cancellationToken);
         using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(local, progress, cancellationToken));
         foreach (var note in pipeline.Notes)
@@ -30,7 +33,7 @@ internal static class Generation
             foreach (var warning in generation.Warnings)
                 Console.Error.WriteLine($"warning: {warning}");
             var path = output is null ? NameOf(request.Prompts[0]) : Numbered(output, index, requests.Count);
-            await VideoWriter.WriteAsync(path, generation.Videos[0], fps, (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
+            await VideoWriter.WriteAsync(path, generation.Videos[0], fps * Finish.Speed(request.Finish), (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
             if (request.WorkFolder is { } done)
                 AnimateDiffPipeline.DeleteWork(done);
             Console.WriteLine(path);
@@ -64,6 +67,7 @@ internal static class Generation
         Controls = recipe.Controls is null ? null : request.Controls,
         Sparse = request.Sparse,
         ImagePrompts = recipe.ImagePrompts is null ? null : request.ImagePrompts,
+        Finish = recipe.Finish is null ? null : request.Finish,
     };
 
     /// <summary>The output as given, or for one of several <c>name-01.gif</c>, <c>DIR/01/</c>.</summary>

@@ -22,6 +22,7 @@ internal static class HubFiles
         })),
         Controls = await Task.WhenAll(request.Controls.Select(async control => control with { Path = await ResolveAsync(control.Path, cancellationToken) })),
         Sparse = request.Sparse is null ? null : request.Sparse with { Path = await ResolveAsync(request.Sparse.Path, cancellationToken) },
+        Finish = await Task.WhenAll(request.Finish.Select(async step => step.UpscaleModel is null ? step : step with { UpscaleModel = await ResolveAsync(step.UpscaleModel, cancellationToken) })),
         ImagePrompts = await Task.WhenAll(request.ImagePrompts.Select(async prompt => prompt with
         {
             IPAdapter = await ResolveAsync(prompt.IPAdapter, cancellationToken),

@@ -37,7 +37,9 @@ internal static class ProgressDisplay
         GenerationStage.Load => "Loading",
         GenerationStage.Encode => "Encoding",
         GenerationStage.Denoise => "Denoising",
-        _ => "Decoding",
+        GenerationStage.Decode => "Decoding",
+        GenerationStage.Interpolate => "Interpolating",
+        _ => "Upscaling",
     };
 
     private static Progress AnsiConsoleProgress() => Terminal.Progress().AutoClear(true).Columns(

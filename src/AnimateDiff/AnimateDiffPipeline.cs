@@ -1,4 +1,5 @@
 using AnimateDiff.Control;
+using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Sampling;
 using AnimateDiff.Sampling.Long;
@@ -101,8 +102,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         using var _ = inference_mode();
         using var latents = Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
         VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames, inFile: size.IsLong(request)))];
-        Decode(latents, size, request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
-        return [.. videos.Select(video => video.Build())];
+        Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        return [.. videos.Select(video => ClipFinisher.Apply(video.Build(), request.Finish, request.IsClosed, _parts.Device, progress, cancellationToken))];
     }
 
     /// <summary>The latents of a request's clips.</summary>
@@ -125,10 +126,31 @@ public sealed class AnimateDiffPipeline : IDisposable
         var first = start?.First ?? 0;
 
         // 3. noise → latents
-        var control = ControlRun.Start(request, size, _parts, prompts, first, scheduler.Timesteps.Count, cancellationToken);
-        var prediction = new NoisePrediction(_parts.UNet, text, request, scheduler, control);
-        var run = new DenoiseRun(request, size, scheduler, prediction, text, start, generator, _parts, progress, cancellationToken);
-        return size.IsLong(request) ? run.InFiles(identity) : ClipLatents.Of(run.InMemory().MoveToOuterDisposeScope());
+        var run = new DenoiseRun(request, size, scheduler, PredictionOf(size, scheduler, first), text, start, generator, _parts, progress, cancellationToken);
+        if (size.IsLong(request))
+            return run.InFiles(identity);
+        var latents = run.InMemory();
+
+        // 4. the same at a larger size, from the latents under new noise
+        if (request.Hires is { } hires)
+        {
+            var large = _parts.LastSizeOf(request, size);
+            var sampler = hires.Steps is { } steps ? Scheduler.Create(request.Scheduler, request.SchedulerOptions, steps) : scheduler;
+            var enlarged = latents.Then(x => HiresStart.Enlarge(x, hires.Mode, large, _parts.Vae, request.DecodeChunk, cancellationToken));
+            using var again = SourceStart.Again(enlarged, request, large, sampler, _parts, generator, cancellationToken);
+            latents = (run with
+            {
+                Request = request with { FreeInit = null },
+                Size = large,
+                Scheduler = sampler,
+                Prediction = PredictionOf(large, sampler, again.First),
+                Start = again,
+            }).InMemory();
+        }
+        return ClipLatents.Of(latents.MoveToOuterDisposeScope());
+
+        NoisePrediction PredictionOf(ClipSize clips, Scheduler sampler, int begin) => new(
+            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken));
     }
 
     /// <summary>Frames the VAE takes at once.</summary>
@@ -170,7 +192,7 @@ public sealed class AnimateDiffPipeline : IDisposable
             using var _ = inference_mode();
             using var made = Denoise(request, size, scheduler, source, "", [], null, CancellationToken.None);
             var chunks = Enumerable.Range(0, size.Clips).Select(_ => new List<Tensor>()).ToArray();
-            Decode(made, size, null, (clip, images) => chunks[clip].Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
+            Decode(made, _parts.LastSizeOf(request, size), null, (clip, images) => chunks[clip].Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
             var frames = stack([.. chunks.Select(clip => cat(clip))]);                                     // [B, F, 3, H, W]
             foreach (var images in chunks.SelectMany(clip => clip))
                 images.Dispose();

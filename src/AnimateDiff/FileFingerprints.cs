@@ -13,6 +13,8 @@ internal static class FileFingerprints
     public static Task<string> OfAsync(string path)
     {
         var file = new FileInfo(path);
+        if (!file.Exists)
+            throw new FileException(path, $"{path} does not exist.");
         return Known.GetOrAdd((file.FullName, file.Length, file.LastWriteTimeUtc), _ => new(() => Task.Run(async () =>
         {
             await using var stream = new FileStream(file.FullName, new FileStreamOptions { BufferSize = 1 << 20, Options = FileOptions.SequentialScan });

@@ -11,6 +11,10 @@ public enum GenerationStage
     Denoise,
     /// <summary>Decoding latents to frames; counted in frames.</summary>
     Decode,
+    /// <summary>Making frames between frames; counted in pairs of frames.</summary>
+    Interpolate,
+    /// <summary>Making frames larger; counted in frames.</summary>
+    Upscale,
 }
 
 /// <summary>A step of a generation that is done.</summary>

@@ -133,6 +133,9 @@ public sealed record GenerationRequest
     /// </summary>
     public string? WorkFolder { get; init; }
 
+    /// <summary>Whether the first frame follows the last.</summary>
+    internal bool IsClosed => Context is { Closed: true };
+
     /// <summary>A video or picture the clips are made from; null: from noise alone.</summary>
     public ClipSource? Source { get; init; }
 
@@ -147,6 +150,12 @@ public sealed record GenerationRequest
 
     /// <summary>Pictures as prompts, by IP-Adapters; their effects add up. None by default.</summary>
     public IReadOnlyList<ImagePrompt> ImagePrompts { get; init; } = [];
+
+    /// <summary>A second run at a larger size, or null.</summary>
+    public Hires? Hires { get; init; }
+
+    /// <summary>What is done to the frames after they are made, in this order. Nothing by default.</summary>
+    public IReadOnlyList<Finish> Finish { get; init; } = [];
 
     /// <summary>Frames the VAE decodes at once: more is hardly faster and takes more memory. Null: as many as make one picture of 256×256.</summary>
     public int? DecodeChunk { get; init; }
@@ -171,6 +180,9 @@ public sealed record GenerationRequest
         foreach (var control in Controls)
             control.Validate();
         Sparse?.Validate();
+        Hires?.Validate(this);
+        foreach (var step in Finish)
+            step.Validate();
         ValidateQuality();
     }
 

@@ -170,14 +170,22 @@ internal sealed class PipelineParts : IDisposable
         var size = new ClipSize(request.Prompts.Count, frames, height, width);
         if (request.FreeInit is not null && size.IsLong(request))
             throw new RequestException($"FreeInit filters the noise of a whole clip at once, and one of {frames} frames is not held whole: leave out FreeInit, or make shorter clips.");
+        if (request.Hires is not null && size.IsLong(request))
+            throw new RequestException($"A second run at a larger size begins from a whole clip, and one of {frames} frames is not held whole: use --upscale, or make shorter clips.");
         request.Sparse?.FramesOf(frames);
+        var made = LastSizeOf(request, size);
+        Finish.After(request.Finish, (frames, made.Height, made.Width), request.IsClosed);
         return size;
     }
+
+    /// <summary>The size of a request's clips when they are decoded: that of the second run, where there is one.</summary>
+    public ClipSize LastSizeOf(GenerationRequest request, ClipSize first) => request.Hires?.SizeOf(first, Vae.Config.PixelsPerLatent) ?? first;
 
     /// <summary>Puts a request's adapters and control networks in place, and the norms of its semantics.</summary>
     /// <returns>What the user should know of it, as sentences.</returns>
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
+        ClipFinisher.Check(request.Finish);
         Adapters.Start([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))], request.FreeNoise);
         Control.Set(request);
         ImagePrompts.Load(request.ImagePrompts);
@@ -229,7 +237,9 @@ internal sealed class PipelineParts : IDisposable
         Controls = request.Controls is { Count: > 0 } controls ? controls : null,
         Sparse = request.Sparse,
         ImagePrompts = request.ImagePrompts is { Count: > 0 } pictures ? pictures : null,
-        Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts)])],
+        Hires = request.Hires,
+        Finish = request.Finish is { Count: > 0 } finish ? finish : null,
+        Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts), .. ClipFinisher.FilesOf(request.Finish)])],
     };
 
     private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>

@@ -33,7 +33,7 @@ public sealed record RecipeSource(SourceKind Kind, string Path, double Strength,
 /// <summary>Everything that makes an animation again: it is written into every output. Unknown keys are refused when read.</summary>
 public sealed record Recipe
 {
-    private static readonly JsonSerializerOptions Json = new()
+    internal static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
@@ -43,8 +43,10 @@ public sealed record Recipe
         WriteIndented = true,
     };
 
+    internal static string ProgramName { get; } = $"AnimateDiff.NET {typeof(Recipe).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0]}";
+
     /// <summary>Name and version of the program.</summary>
-    public string Program { get; init; } = $"AnimateDiff.NET {typeof(Recipe).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0]}";
+    public string Program { get; init; } = ProgramName;
     /// <summary>See <see cref="GenerationRequest.Prompts"/>.</summary>
     public required IReadOnlyList<string> Prompts { get; init; }
     /// <summary>See <see cref="GenerationRequest.NegativePrompts"/>.</summary>
@@ -75,7 +77,7 @@ public sealed record Recipe
     public required string Dtype { get; init; }
     /// <summary><c>cpu</c> or <c>cuda</c>.</summary>
     public required string Device { get; init; }
-    /// <summary>Frames a second of the output.</summary>
+    /// <summary>Frames a second as generated; frames that are put between them (<see cref="Finish"/>) make it more in the output.</summary>
     public double Fps { get; init; } = 8;
     /// <summary>The base model, as it was given.</summary>
     public required string Base { get; init; }
@@ -115,6 +117,10 @@ public sealed record Recipe
     public SparseControl? Sparse { get; init; }
     /// <summary>Pictures as prompts, or null; their files are among <see cref="Files"/>.</summary>
     public IReadOnlyList<ImagePrompt>? ImagePrompts { get; init; }
+    /// <summary>See <see cref="GenerationRequest.Hires"/>.</summary>
+    public Hires? Hires { get; init; }
+    /// <summary>See <see cref="GenerationRequest.Finish"/>; null for nothing. The files of upscalers are among <see cref="Files"/>.</summary>
+    public IReadOnlyList<Finish>? Finish { get; init; }
     /// <summary>Textual-inversion embeddings.</summary>
     public required IReadOnlyList<string> Embeddings { get; init; }
     /// <summary>Every other file that was read: weights, vocabulary and pictures.</summary>
@@ -151,6 +157,24 @@ public sealed record Recipe
 
     private IEnumerable<string> Hashes => [.. Files.Select(file => file.Sha256), .. Adapters.Select(adapter => adapter.Sha256), .. Source?.Files.Select(file => file.Sha256) ?? []];
 
+    /// <summary>Frames a second of the output.</summary>
+    [JsonIgnore]
+    public double FpsOfOutput => Fps * AnimateDiff.Finish.Speed(Finish);
+
+    /// <summary>The recipe with one more step after the others.</summary>
+    /// <param name="finish">The step.</param>
+    /// <param name="fps">Frames a second before it.</param>
+    /// <exception cref="FileException">Its upscaler is missing.</exception>
+    public async Task<Recipe> WithAsync(Finish finish, double fps) => this with
+    {
+        Fps = fps / AnimateDiff.Finish.Speed(Finish),
+        Finish = [.. Finish ?? [], finish],
+        Files = [.. Files, .. await FilesOfAsync(finish)],
+    };
+
+    internal static async Task<RecipeFile[]> FilesOfAsync(Finish finish) =>
+        await Task.WhenAll(ClipFinisher.FilesOf([finish]).Select(async path => new RecipeFile(path, await SourceFingerprint.OfAsync(path))));
+
     /// <summary>The request that made it.</summary>
     public GenerationRequest ToRequest() => new(Prompts)
     {
@@ -179,6 +203,8 @@ public sealed record Recipe
         Controls = Controls ?? [],
         Sparse = Sparse,
         ImagePrompts = ImagePrompts ?? [],
+        Hires = Hires,
+        Finish = Finish ?? [],
     };
 
     /// <summary>The pipeline that made it.</summary>

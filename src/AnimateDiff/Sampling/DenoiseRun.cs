@@ -16,7 +16,7 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
     public Tensor InMemory()
     {
         using var scope = NewDisposeScope();
-        var latents = Start?.Latents(Request.Source!) ?? StartLatents.Of(Request, Size, Scheduler, Parts, Generator);
+        var latents = Start?.Latents() ?? StartLatents.Of(Request, Size, Scheduler, Parts, Generator);
         var runs = Request.FreeInit ?? 1;
         var (done, total) = (0, runs * (Evaluations - First));
         var freeInit = new FreeInit(Scheduler, latents.alias());
@@ -60,7 +60,7 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
         try
         {
             if (run.Next is null)
-                run.Begin(First, Start?.Latents(Request.Source!, blocks)
+                run.Begin(First, Start?.Latents(blocks)
                     ?? StartNoise.DrawBlocks(Request, Size, blocks, height, width, Scheduler.InitNoiseSigma, Generator, Parts.Device), Generator);
             run.Restore(Generator);
 

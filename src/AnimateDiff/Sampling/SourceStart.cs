@@ -9,12 +9,15 @@ internal sealed class SourceStart : IDisposable
     private const int FramesDrawnAtOnce = 16;
 
     private readonly Scheduler _scheduler;
-    private readonly Tensor _source;                                        // [1, 4, F or 1, h, w], clean
+    private readonly Tensor _source;                                        // [1, 4, F or 1, h, w], clean: what a mask keeps
     private readonly Tensor _noise;                                         // [B, 4, F, h, w], unit
     private readonly Tensor? _repaint;                                      // [1, 1, F or 1, h, w], true where latents are made anew
 
-    private SourceStart(Scheduler scheduler, int first, Tensor source, Tensor noise, Tensor? repaint) =>
-        (_scheduler, First, _source, _noise, _repaint) = (scheduler, first, source, noise, repaint);
+    private readonly Tensor? _clip;                                         // [B, 4, F, h, w], clean: what the run begins from where that is not the source
+    private readonly double? _leaning;                                      // an image's strength
+
+    private SourceStart(Scheduler scheduler, int first, Tensor source, Tensor noise, Tensor? repaint, Tensor? clip = null, double? leaning = null) =>
+        (_scheduler, First, _source, _noise, _repaint, _clip, _leaning) = (scheduler, first, source, noise, repaint, clip, leaning);
 
     /// <summary>Index of the run's first evaluation.</summary>
     public int First { get; }
@@ -37,23 +40,53 @@ internal sealed class SourceStart : IDisposable
         var noise = randn(shape, ScalarType.Float32, CPU, generator: generator).to(parts.Device);
         var repaint = frames.Mask is null ? null : Repaint(frames.Mask, h, w, parts.Device);
         return new SourceStart(scheduler, isVideo ? scheduler.StartIndex(asked.Strength) : 0,
-            source.MoveToOuterDisposeScope(), (isVideo ? noise.transpose(1, 2).contiguous() : noise).MoveToOuterDisposeScope(), repaint?.MoveToOuterDisposeScope());
+            source.MoveToOuterDisposeScope(), (isVideo ? noise.transpose(1, 2).contiguous() : noise).MoveToOuterDisposeScope(), repaint?.MoveToOuterDisposeScope(),
+            leaning: isVideo ? null : asked.Strength);
+    }
+
+    /// <summary>
+    /// Begins the second run of a request (<see cref="Hires"/>). What a mask keeps is the source's at the larger size. The generator draws a sample of the VAE's
+    /// distribution for each frame of a source with a mask, then the noise, of the request's kind.
+    /// </summary>
+    /// <param name="clip">The first run's clips at the larger size, [B, 4, F, h, w], clean; they are this one's from now on.</param>
+    /// <param name="request">What is generated.</param>
+    /// <param name="size">Of the second run's clips.</param>
+    /// <param name="scheduler">Of the second run.</param>
+    /// <param name="parts">The models.</param>
+    /// <param name="generator">Goes on from the first run.</param>
+    /// <param name="cancellationToken">Looked at between frames.</param>
+    public static SourceStart Again(Tensor clip, GenerationRequest request, ClipSize size, Scheduler scheduler, PipelineParts parts,
+        Generator generator, CancellationToken cancellationToken)
+    {
+        using var scope = NewDisposeScope();
+        var (h, w) = ((int)clip.shape[^2], (int)clip.shape[^1]);
+        var (source, repaint) = (clip.alias(), (Tensor?)null);
+        if (request.Source is { Mask: not null })
+        {
+            // Reading is asynchronous for the sake of ffmpeg; this is the pipeline's own thread, which may wait.
+            var frames = Task.Run(() => SourceFrames.ReadAsync(request.Source, size, cancellationToken), cancellationToken).GetAwaiter().GetResult()!;
+            source = Encode(frames.Pictures.ToTensor(), request, parts, generator, cancellationToken);
+            repaint = Repaint(frames.Mask!, h, w, parts.Device);
+        }
+        var noise = StartNoise.Draw(request, size, h, w, 1, generator, parts.Device);
+        return new SourceStart(scheduler, scheduler.StartIndex(request.Hires!.Strength), source.MoveToOuterDisposeScope(), noise.MoveToOuterDisposeScope(),
+            repaint?.MoveToOuterDisposeScope(), clip.MoveToOuterDisposeScope());
     }
 
     /// <summary>The latents of the first step, [B, 4, F, h, w], in the scheduler's scale.</summary>
-    public Tensor Latents(ClipSource asked)
+    public Tensor Latents()
     {
         using var scope = NewDisposeScope();
-        var begin = asked.Kind == SourceKind.Video
-            ? _scheduler.AddNoise(_source.expand(_noise.shape), _noise, [.. Enumerable.Repeat(_scheduler.Timesteps[First], (int)_noise.shape[0])])
-            : LatentBlend.Towards(_source, _noise.Times(_scheduler.InitNoiseSigma), asked.Strength);
+        var begin = _leaning is { } strength
+            ? LatentBlend.Towards(_source, _noise.Times(_scheduler.InitNoiseSigma), strength)
+            : _scheduler.AddNoise((_clip ?? _source).expand(_noise.shape), _noise, [.. Enumerable.Repeat(_scheduler.Timesteps[First], (int)_noise.shape[0])]);
         return Keep(begin, First).MoveToOuterDisposeScope();
     }
 
     /// <summary>The same, some frames after the other, [B, 4, n, h, w] each.</summary>
-    public IEnumerable<Tensor> Latents(ClipSource asked, IReadOnlyList<long[]> blocks)
+    public IEnumerable<Tensor> Latents(IReadOnlyList<long[]> blocks)
     {
-        using var whole = Latents(asked);
+        using var whole = Latents();
         foreach (var block in blocks)
             yield return Of(whole, block);
     }
@@ -82,6 +115,7 @@ internal sealed class SourceStart : IDisposable
         _source.Dispose();
         _noise.Dispose();
         _repaint?.Dispose();
+        _clip?.Dispose();
     }
 
     /// <summary>

@@ -13,11 +13,14 @@ public static class VideoWriter
     /// Checks before a long run that a clip can be written there: known format, ffmpeg installed where it is needed, a folder that can be written to.
     /// </summary>
     /// <param name="path">The later argument of <see cref="WriteAsync"/>.</param>
-    /// <exception cref="RequestException">The extension is none that can be written.</exception>
+    /// <param name="fps">The later rate; null where it is not known yet.</param>
+    /// <exception cref="RequestException">The extension is none that can be written, or the rate is out of its range.</exception>
     /// <exception cref="FileException">ffmpeg is missing, the place cannot be written to, or the folder holds files of something else.</exception>
-    public static void Check(string path)
+    public static void Check(string path, double? fps = null)
     {
         var format = VideoFormat.Of(path);
+        if (fps is { } rate)
+            CheckRate(path, format, rate);
         if (format.NeedsFfmpeg)
             _ = Ffmpeg.Folder;
         if (format.IsFolder && Directory.Exists(path))
@@ -44,8 +47,7 @@ public static class VideoWriter
         string path, VideoFrames frames, double fps, string recipeJson, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         var format = VideoFormat.Of(path);
-        if (!(fps >= SmallestFps && fps <= format.LargestFps))
-            throw new RequestException($"fps is {fps}, but '{path}' can be played at {SmallestFps} to {format.LargestFps} frames per second.");
+        CheckRate(path, format, fps);
         if (Math.Max(frames.Width, frames.Height) > format.LargestSide)
             throw new RequestException(
                 $"The frames are {frames.Width}×{frames.Height}, but '{path}' can store at most {format.LargestSide} pixels a side; use another format.");
@@ -54,5 +56,11 @@ public static class VideoWriter
 
         var job = new EncodeJob(frames, fps, recipeJson, progress, cancellationToken);
         return format.IsFolder ? format.WriteAsync(path, job) : OutputFile.WriteAsync(path, temporary => format.WriteAsync(temporary, job));
+    }
+
+    private static void CheckRate(string path, VideoFormat format, double fps)
+    {
+        if (!(fps >= SmallestFps && fps <= format.LargestFps))
+            throw new RequestException($"fps is {fps}, but '{path}' can be played at {SmallestFps} to {format.LargestFps} frames per second.");
     }
 }
