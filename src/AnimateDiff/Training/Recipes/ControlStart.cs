@@ -86,6 +86,7 @@ internal static class ControlStart
     {
         ModuleWeights.Initialise(model, part: null, recipe.Seed + SeedPlace);
         model.to(new Device(recipe.Device), recipe.Precision);
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
         var (own, from) = (model.state_dict(), unet.state_dict());
         // The paper's ablation has nothing to copy for an attention; then the motion layers start as the identity.
