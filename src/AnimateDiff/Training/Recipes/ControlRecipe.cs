@@ -49,7 +49,9 @@ internal abstract class ControlRecipe(TrainingRecipe options, TrainingModels mod
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         using var own = encoder.Prepare(text);
-        var features = Features(Condition([sample!], LatentsOf(sample!).unsqueeze(0))!);
+        var latents = LatentsOf(sample!).unsqueeze(0);                                                       // [1, 4, F, h, w]
+        var features = Features(Condition([sample!], latents)!);
+        size = ((int)latents.shape[2], (int)latents.shape[3], (int)latents.shape[4]);                        // what is followed may be of another size than what is trained on
         return [(name, sampler.Generate(text, size, (input, timestep) => Residuals(input, timestep, own, features))), ($"{name}-condition", Picture(sample!))];
     }
 
