@@ -43,6 +43,8 @@ internal static class TrainCommand
               animatediff train recipes/motion-module.yaml base=sd15/ data.path=clips/ steps=20000 --out runs/motion
               animatediff train recipes/motion-lora.yaml base=sd15/ motion=v3_sd15_mm.ckpt data.path=zoom-in/ rank=16 steps=2000 --out runs/zoom-in
               animatediff train recipes/image-finetune.yaml base=sd15/ data.path=pictures/ --out runs/pictures
+              animatediff train recipes/controlnet.yaml base=sd15/ data.path=pictures/ condition=scribble --out runs/scribble
+              animatediff train recipes/sparsectrl.yaml base=sd15/ motion=v3_sd15_mm.ckpt data.path=clips/ --out runs/keyframes
               animatediff train --resume runs/zoom-in
             """);
     }

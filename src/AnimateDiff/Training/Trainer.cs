@@ -19,8 +19,8 @@ public sealed record TrainingRequest(string Recipe)
     public int? Threads { get; init; }
 
     /// <summary>
-    /// Turns a name in the recipe into a path, such as one on a hub that has to be pulled: given the recipe's key (<c>base</c>, <c>vae</c>, <c>tokenizer</c>, <c>motion</c> or
-    /// <c>domain_adapter</c>) and the name. Null: names are paths.
+    /// Turns a name in the recipe into a path, such as one on a hub that has to be pulled: given the recipe's key (<c>base</c>, <c>vae</c>, <c>tokenizer</c>, <c>motion</c>,
+    /// <c>control</c> or <c>domain_adapter</c>) and the name. Null: names are paths.
     /// </summary>
     public Func<string, string, CancellationToken, Task<string>>? Locate { get; init; }
 }
@@ -83,6 +83,7 @@ public static class Trainer
             Vae = await Path("vae", recipe.Vae),
             Tokenizer = await Path("tokenizer", recipe.Tokenizer),
             Motion = await Path("motion", recipe.Motion),
+            Control = await Path("control", recipe.Control),
             DomainAdapter = adapter is null ? null : FormattableString.Invariant($"{await Path("domain_adapter", adapter.Path)}:{adapter.Scale}"),
         };
     }

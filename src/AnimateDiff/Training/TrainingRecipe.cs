@@ -26,7 +26,7 @@ internal sealed record TrainingRecipe
     /// <summary>Domain adapter in the image layers, <c>FILE</c> or <c>FILE:SCALE</c>; 1 as in the paper.</summary>
     public string? DomainAdapter { get; init; }
 
-    /// <summary>Motion module to go on from (motion-module) or to train a LoRA for (motion-lora).</summary>
+    /// <summary>Motion module to go on from (motion-module), or to train a LoRA (motion-lora) or an encoder (sparsectrl) for.</summary>
     public string? Motion { get; init; }
 
     /// <summary>Shape of a new motion module: v1 (24 frames), v2 (32, middle block) or v3 (32).</summary>
@@ -37,6 +37,15 @@ internal sealed record TrainingRecipe
 
     /// <summary>Attention heads of a new motion module.</summary>
     public int MotionHeads { get; init; } = 8;
+
+    /// <summary>controlnet and sparsectrl: the network to go on from; null for a copy of the base's way down with zero convolutions.</summary>
+    public string? Control { get; init; }
+
+    /// <summary>controlnet and sparsectrl: what is made of the frames to be followed; null where <see cref="DatasetOptions.Conditions"/> has it.</summary>
+    public ControlCondition? Condition { get; init; }
+
+    /// <summary>sparsectrl: the most frames of a sample that are given, of which there are 1 up to it, at random; null for all.</summary>
+    public int? MaxConditionFrames { get; init; }
 
     /// <summary>Rank of the LoRA; null in image-finetune trains the whole UNet.</summary>
     public int? Rank { get; init; }
@@ -111,8 +120,8 @@ internal sealed record TrainingRecipe
     public static TrainingRecipe Read(RecipeText text)
     {
         var root = new YamlSection(text.Path, text.Root, "the recipe");
-        var stage = root.Choice<TrainingStage>("stage") ?? throw root.Error("stage", "missing, expected domain-adapter, motion-module, motion-lora, image-finetune or vae");
-        var single = stage is TrainingStage.DomainAdapter or TrainingStage.ImageFinetune or TrainingStage.Vae;
+        var stage = root.Choice<TrainingStage>("stage") ?? throw root.Error("stage", "missing, expected domain-adapter, motion-module, motion-lora, image-finetune, vae, controlnet or sparsectrl");
+        var single = stage is TrainingStage.DomainAdapter or TrainingStage.ImageFinetune or TrainingStage.Vae or TrainingStage.Controlnet;
         var video = !single;
         var recipe = new TrainingRecipe
         {
@@ -129,6 +138,9 @@ internal sealed record TrainingRecipe
             MotionVersion = root.OneOf("motion_version", "v1", "v2", "v3") ?? recipe.MotionVersion,
             Temporal = root.OneOf("temporal", MotionConfig.Attention, MotionConfig.Convolution) ?? recipe.Temporal,
             MotionHeads = root.Count("motion_heads") ?? recipe.MotionHeads,
+            Control = root.Text("control"),
+            Condition = root.Choice<ControlCondition>("condition") ?? (stage == TrainingStage.Sparsectrl && recipe.Data.Conditions is null ? ControlCondition.Rgb : null),
+            MaxConditionFrames = root.Count("max_condition_frames"),
             Rank = root.Count("rank") ?? stage switch { TrainingStage.DomainAdapter => 16, TrainingStage.MotionLora => 64, _ => null },
             FromScratch = root.Flag("from_scratch") ?? false,
             TrainTextEncoder = root.Flag("train_text_encoder") ?? false,
@@ -138,7 +150,7 @@ internal sealed record TrainingRecipe
             Steps = root.Count("steps") ?? recipe.Steps,
             BatchSize = root.Count("batch_size") ?? (stage == TrainingStage.ImageFinetune ? 50 : 4),
             GradientAccumulation = root.Count("gradient_accumulation") ?? 1,
-            LearningRate = root.Positive("learning_rate") ?? (stage == TrainingStage.ImageFinetune ? 1e-5 : 1e-4),
+            LearningRate = root.Positive("learning_rate") ?? (stage is TrainingStage.ImageFinetune or TrainingStage.Controlnet ? 1e-5 : 1e-4),
             ScaleLearningRate = root.Flag("scale_lr") ?? false,
             LearningRateSchedule = root.Choice<LearningRateShape>("lr_schedule") ?? LearningRateShape.Constant,
             WarmUp = root.Count("warmup_steps", least: 0) ?? 0,
@@ -190,10 +202,13 @@ internal sealed record TrainingRecipe
     {
         if (Stage == TrainingStage.MotionLora && Motion is null)
             throw root.Error("motion", "missing, expected the motion module that the MotionLoRA is for");
-        if (Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora) && Motion is not null)
+        if (Stage == TrainingStage.Sparsectrl && Motion is null)
+            throw root.Error("motion", "missing, expected the motion module that the encoder is to work with");
+        if (Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora or TrainingStage.Sparsectrl) && Motion is not null)
             throw root.Error("motion", "not used in this stage, which trains image layers only: leave it out");
-        if (DomainAdapter is not null && Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora))
-            throw root.Error("domain_adapter", "only motion-module and motion-lora train with an adapter in place");
+        if (DomainAdapter is not null && Stage is not (TrainingStage.MotionModule or TrainingStage.MotionLora or TrainingStage.Sparsectrl))
+            throw root.Error("domain_adapter", "only motion-module, motion-lora and sparsectrl train with an adapter in place");
+        CheckControl(root);
         if (FromScratch && Stage is not (TrainingStage.ImageFinetune or TrainingStage.Vae))
             throw root.Error("from_scratch", "only image-finetune and vae train a base model from nothing");
         if (FromScratch && Rank is not null && Stage == TrainingStage.ImageFinetune)
@@ -210,5 +225,31 @@ internal sealed record TrainingRecipe
             throw root.Error("logit_mean", "logit-normal timesteps need logit_std too, such as 1");
         if (WarmUp >= Steps)
             throw root.Error("warmup_steps", $"{WarmUp} of {Steps} steps, expected fewer than the steps");
+    }
+
+    private void CheckControl(YamlSection root)
+    {
+        if (Stage is not (TrainingStage.Controlnet or TrainingStage.Sparsectrl))
+        {
+            if (Control is not null)
+                throw root.Error("control", "only controlnet and sparsectrl train a control network: leave it out");
+            if (Condition is not null)
+                throw root.Error("condition", "only controlnet and sparsectrl follow pictures: leave it out");
+            if (Data.Conditions is not null)
+                throw root.Error("data", "conditions: only controlnet and sparsectrl follow pictures: leave them out");
+        }
+        if (MaxConditionFrames is { } most && (Stage != TrainingStage.Sparsectrl || most > Data.Frames))
+            throw root.Error("max_condition_frames", Stage != TrainingStage.Sparsectrl ? "only sparsectrl is given some of the frames: leave it out"
+                : $"{most} of samples of {Data.Frames} frames, expected at most as many");
+        if (Condition is not null && Data.Conditions is not null)
+            throw root.Error("condition", "not used where data.conditions has the pictures to be followed: leave out one of the two");
+        if (Stage == TrainingStage.Controlnet && Condition is null && Data.Conditions is null)
+            throw root.Error("condition", "missing, expected canny, scribble, lineart, luminance or softedge, or data.conditions with a folder of pictures");
+        if (Stage == TrainingStage.Controlnet && Condition == ControlCondition.Rgb)
+            throw root.Error("condition", "a ControlNet that is shown the picture itself learns to copy it: expected canny, scribble, lineart, luminance or softedge");
+        if (Stage is TrainingStage.Controlnet or TrainingStage.Sparsectrl && Validation is { Prompts.Count: > 0, Data: null })
+            throw root.Error("validation", "prompts need validation.data in this stage: the pictures that they follow are of its samples");
+        if (Data.Conditions is not null && Validation?.Data is { Conditions: null })
+            throw root.Error("validation", "data.conditions: missing, expected the pictures that its samples follow, as the training data has them");
     }
 }

@@ -75,6 +75,8 @@ internal sealed class TrainingRun : IDisposable
         TrainingStage.ImageFinetune => new ImageFinetuneRecipe(options, TrainingModels.Load(options)),
         TrainingStage.DomainAdapter => new DomainAdapterRecipe(options, TrainingModels.Load(options)),
         TrainingStage.MotionModule => new MotionModuleRecipe(options, TrainingModels.Load(options)),
+        TrainingStage.Controlnet => new ControlNetRecipe(options, TrainingModels.Load(options)),
+        TrainingStage.Sparsectrl => new SparseControlRecipe(options, TrainingModels.Load(options)),
         _ => new MotionLoraRecipe(options, TrainingModels.Load(options)),
     };
 
@@ -198,7 +200,7 @@ internal sealed class TrainingRun : IDisposable
                 ContactSheet.Write(path + ".png", clip, columns: 8);
                 _log.Picture(_step, name, path + ".png");
                 if (_recipe is DiffusionRecipe && clip.Frames > 1)
-                    VideoWriter.WriteAsync(path + ".gif", clip, fps: 8, JsonSerializer.Serialize(new { step = _step, prompt = _options.Validation!.Prompts[int.Parse(name)] })).GetAwaiter().GetResult();
+                    VideoWriter.WriteAsync(path + ".gif", clip, fps: 8, JsonSerializer.Serialize(new { step = _step, prompt = _options.Validation!.Prompts[int.Parse(name.Split('-')[0])] })).GetAwaiter().GetResult();
             }
         }
         finally

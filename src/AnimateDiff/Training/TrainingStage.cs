@@ -17,4 +17,10 @@ internal enum TrainingStage
 
     /// <summary>The autoencoder, on images.</summary>
     Vae,
+
+    /// <summary>A ControlNet on images, with the base frozen (Zhang et al. 2023, arXiv 2302.05543).</summary>
+    Controlnet,
+
+    /// <summary>A SparseCtrl encoder on clips, with base and motion modules frozen (Guo et al. 2023, arXiv 2311.16933).</summary>
+    Sparsectrl,
 }

@@ -17,7 +17,8 @@ internal sealed record ValidationSet(IReadOnlyList<TrainingSample> Samples)
         return new ValidationSet([.. Enumerable.Range(0, count).Select(i =>
         {
             var (entry, draw) = ((int)((long)i * set.Count / count), SampleDraw.Of(recipe.Validation.Seed, i));
-            return new TrainingSample(entry, set.Caption(entry), set.ReadAsync(entry, draw, cancellationToken).GetAwaiter().GetResult(), draw);
+            var frames = set.ReadAsync(entry, draw, cancellationToken).GetAwaiter().GetResult();
+            return new TrainingSample(entry, set.Caption(entry), frames, draw) { Followed = set.ReadConditionAsync(entry, draw, cancellationToken).GetAwaiter().GetResult() ?? frames };
         })]);
     }
 }

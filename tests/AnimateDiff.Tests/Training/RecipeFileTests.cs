@@ -19,7 +19,7 @@ public class RecipeFileTests
         var copy = TrainingRecipe.Read(RecipeText.Load(folder.Write("copy.yaml", text.ToString()), []));
         Assert.Equal((recipe.Stage, recipe.Base, recipe.Steps, recipe.Rate, recipe.Optimizer), (copy.Stage, copy.Base, copy.Steps, copy.Rate, copy.Optimizer));
         Assert.Equal(recipe.Data.Paths, copy.Data.Paths);
-        if (recipe.Stage is TrainingStage.DomainAdapter or TrainingStage.ImageFinetune or TrainingStage.Vae)
+        if (recipe.Stage is TrainingStage.DomainAdapter or TrainingStage.ImageFinetune or TrainingStage.Vae or TrainingStage.Controlnet)
             Assert.Equal(1, recipe.Data.Frames);
     }
 

@@ -7,7 +7,8 @@ namespace AnimateDiff.Training.Dataset;
 /// <param name="Frames">The frames.</param>
 /// <param name="Caption">Their caption; empty when there is none.</param>
 /// <param name="Entry">The entry of the set they are from.</param>
-internal sealed record Sample(VideoFrames Frames, string Caption, int Entry);
+/// <param name="Condition">What a control network follows; null where the set has none.</param>
+internal sealed record Sample(VideoFrames Frames, string Caption, int Entry, VideoFrames? Condition = null);
 
 /// <summary>
 /// The samples of a training run in order. Every sample is a function of seed and position, so a run can start anywhere. Samples to come are read ahead on
@@ -93,7 +94,7 @@ internal sealed class ClipFeed(TrainingSet set, ulong seed) : IAsyncDisposable
             var entry = Entry(set.Count, seed, place);
             try
             {
-                return new Sample(await set.ReadAsync(entry, draw, _stop.Token), set.Caption(entry, draw), entry);
+                return new Sample(await set.ReadAsync(entry, draw, _stop.Token), set.Caption(entry, draw), entry, await set.ReadConditionAsync(entry, draw, _stop.Token));
             }
             catch (FileException error) when (error.Path != "ffmpeg")
             {

@@ -11,6 +11,12 @@ internal sealed record DatasetOptions
     /// <summary>Key <c>video_folder</c>: where the videos of a CSV (and the relative paths of a JSONL file) are; a JSONL file's own folder without it.</summary>
     public string? VideoFolder { get; init; }
 
+    /// <summary>
+    /// Key <c>conditions</c>: a folder with a picture or clip for every entry, under the entry's name with any ending, which a control network follows; null for none.
+    /// Not with <see cref="Camera"/>.
+    /// </summary>
+    public string? Conditions { get; init; }
+
     /// <summary>Key <c>frames</c>: frames of a sample, 1…1000. 1: single random frames, of videos or images.</summary>
     public int Frames { get; init; } = 16;
 
@@ -53,6 +59,7 @@ internal sealed record DatasetOptions
         {
             Paths = data.Texts("path") is { Count: > 0 } paths ? paths : throw data.Error("path", "a CSV, a JSONL file, a folder or a list of them is expected"),
             VideoFolder = data.Text("video_folder"),
+            Conditions = data.Text("conditions"),
             Frames = data.Count("frames") ?? defaults.Frames,
             Stride = data.Count("stride") ?? defaults.Stride,
             Width = data.Count("width") ?? defaults.Width,
@@ -88,6 +95,7 @@ internal sealed record DatasetOptions
         var name = KebabNames.Of(camera);
         Require(!Flip, $"data.flip and data.camera: {name} do not go together",
             "a mirrored movement is another one than the recipe is to learn; remove one of the two");
+        Require(Conditions is null, $"data.conditions and data.camera: {name} do not go together", "the pictures to be followed would stand still; remove one of the two");
         Require(Frames >= 2, $"data.camera is {name} with data.frames {Frames}", "a movement needs at least 2 frames");
         var (least, most) = CameraMove.SpeedRange(camera);
         Require(CameraSpeed is not { } speed || (speed > least && speed <= most), $"data.camera_speed is {CameraSpeed}",

@@ -75,8 +75,20 @@ internal sealed class TrainingSet
     public async Task<VideoFrames> ReadAsync(int entry, SampleDraw draw, CancellationToken cancellationToken)
     {
         var indices = FrameIndices(await LengthAsync(entry, cancellationToken), Options.Frames, Options.Stride, draw);
-        var frames = await ChosenAsync(entry, indices, cancellationToken);
+        var frames = await ChosenAsync(Locate(entry), indices, cancellationToken);
         return _camera is not null ? _camera.Make(frames, Options.Frames) : IsFlipped(draw) ? Mirror(frames) : frames;
+    }
+
+    /// <summary>The frames of an entry's condition that belong to <see cref="ReadAsync"/> with the same draw: as many, at the same places, mirrored with them.</summary>
+    /// <returns>Null where <see cref="DatasetOptions.Conditions"/> is not set.</returns>
+    /// <exception cref="FileException">There is none of the entry's name, or it is damaged.</exception>
+    public async Task<VideoFrames?> ReadConditionAsync(int entry, SampleDraw draw, CancellationToken cancellationToken)
+    {
+        if (Options.Conditions is not { } folder)
+            return null;
+        var path = ConditionFiles.Find(folder, Name(entry));
+        var frames = await ChosenAsync(path, FrameIndices(await LengthAsync(entry, cancellationToken), Options.Frames, Options.Stride, draw), cancellationToken);
+        return IsFlipped(draw) ? Mirror(frames) : frames;
     }
 
     /// <summary>Every frame of an entry, scaled and cropped as in <see cref="ReadAsync"/> and never mirrored; with a movement of the camera, the clip made.</summary>
@@ -101,9 +113,8 @@ internal sealed class TrainingSet
     }
 
     /// <summary>Frames in the order of <paramref name="indices"/>, which may repeat. With a camera, an image is one frame.</summary>
-    private async Task<VideoFrames> ChosenAsync(int entry, int[] indices, CancellationToken cancellationToken)
+    private async Task<VideoFrames> ChosenAsync(string path, int[] indices, CancellationToken cancellationToken)
     {
-        var path = Locate(entry);
         int[] distinct = [.. indices.Distinct()];
         if (_camera is not null && distinct.Length == 1)
             indices = distinct;

@@ -48,7 +48,7 @@ internal abstract class DiffusionRecipe : IRecipe
         var noise = stack([.. batch.Select(sample => NoiseOf(sample, latents))]);
         var timesteps = tensor(batch.Select(sample => (long)(PlaceOf(sample.Draw, Options.LogitMean, Options.LogitStd) * _loss.Schedule.Count)).ToArray(), device: latents.device);
         var text = _captions.Encode([.. batch.Select(sample => sample.Draw.Uniform(TrainingSample.CaptionDropout) < Options.CaptionDropout ? "" : sample.Caption)]);
-        return LossAt(latents, text, noise, timesteps).mean().MoveToOuterDisposeScope();
+        return LossAt(latents, text, noise, timesteps, Condition(batch, latents)).mean().MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -67,8 +67,17 @@ internal abstract class DiffusionRecipe : IRecipe
     /// <param name="text">Embeddings, [B, L, D].</param>
     /// <param name="noise">Unit noise, [B, 4, F, h, w].</param>
     /// <param name="timesteps">[B], int64.</param>
-    internal Tensor LossAt(Tensor latents, Tensor text, Tensor noise, Tensor timesteps) =>
-        _loss.PerSample((noisy, at) => Models.UNet.Predict(noisy, at, text), latents, noise, timesteps);
+    /// <param name="condition">What a control network follows; null in stages without one.</param>
+    internal Tensor LossAt(Tensor latents, Tensor text, Tensor noise, Tensor timesteps, ClipCondition? condition = null) =>
+        _loss.PerSample((noisy, at) => Predict(noisy, at, text, condition), latents, noise, timesteps);
+
+    /// <summary>What a control network follows in a batch, in the caller's dispose scope; null in stages without one.</summary>
+    /// <param name="batch">B samples.</param>
+    /// <param name="latents">Their clean latents, [B, 4, F, h, w].</param>
+    protected virtual ClipCondition? Condition(IReadOnlyList<TrainingSample> batch, Tensor latents) => null;
+
+    /// <summary>The prediction for noisy latents [B, 4, F, h, w] at timesteps [B].</summary>
+    protected virtual Tensor Predict(Tensor noisy, Tensor timesteps, Tensor text, ClipCondition? condition) => Models.UNet.Predict(noisy, timesteps, text);
 
     public IReadOnlyList<double> Validate(IReadOnlyList<TrainingSample> samples, int buckets)
     {
@@ -80,7 +89,7 @@ internal abstract class DiffusionRecipe : IRecipe
                 using var scope = NewDisposeScope();
                 var latents = LatentsOf(sample).unsqueeze(0);
                 var timestep = (long)((bucket + sample.Draw.Uniform(TrainingSample.Timestep)) / buckets * _loss.Schedule.Count);
-                var loss = LossAt(latents, _captions.Encode([sample.Caption]), NoiseOf(sample, latents).unsqueeze(0), tensor([timestep], device: latents.device));
+                var loss = LossAt(latents, _captions.Encode([sample.Caption]), NoiseOf(sample, latents).unsqueeze(0), tensor([timestep], device: latents.device), Condition([sample], latents));
                 sums[bucket] += loss.item<float>() / samples.Count;
             }
         return sums;
@@ -94,15 +103,24 @@ internal abstract class DiffusionRecipe : IRecipe
         var frames = Models.UNet.Motion is null ? 1 : Options.Data.Frames;
         var size = (frames, Options.Data.Height / pixels, Options.Data.Width / pixels);
         var sampler = new ValidationSampler(Models.UNet, Models.Vae, Options, validation);
-        return [.. prompts.Select((prompt, i) =>
+        return [.. prompts.SelectMany((prompt, i) =>
         {
             using var text = _captions.Encode(["", prompt]);
-            return ($"{i:00}", sampler.Generate(text, size));
+            return Show($"{i:00}", sampler, text, size, samples.Count == 0 ? null : samples[i % samples.Count]);
         })];
     }
 
+    /// <summary>The pictures of one prompt.</summary>
+    /// <param name="name">The prompt's number, which their names begin with.</param>
+    /// <param name="sampler">Generates.</param>
+    /// <param name="text">Embeddings of the empty prompt and of the prompt, [2, L, D].</param>
+    /// <param name="size">Frames, and height and width of the latents.</param>
+    /// <param name="sample">A held-out sample for it, or null.</param>
+    protected virtual IReadOnlyList<(string Name, VideoFrames Clip)> Show(string name, ValidationSampler sampler, Tensor text, (int Frames, int Height, int Width) size, TrainingSample? sample) =>
+        [(name, sampler.Generate(text, size))];
+
     /// <summary>One sample's latents at unit scale, [4, F, h, w].</summary>
-    private Tensor LatentsOf(TrainingSample sample)
+    protected Tensor LatentsOf(TrainingSample sample)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

@@ -1,5 +1,7 @@
 using AnimateDiff.Configs;
+using AnimateDiff.Control;
 using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Vae;
 using AnimateDiff.Video;
@@ -18,7 +20,8 @@ internal sealed class ValidationSampler(UNetMotionModel unet, AutoencoderKL vae,
     /// <summary>One clip.</summary>
     /// <param name="text">Embeddings of the empty prompt and of the prompt, [2, L, D].</param>
     /// <param name="size">Frames, and height and width of the latents.</param>
-    public VideoFrames Generate(Tensor text, (int Frames, int Height, int Width) size)
+    /// <param name="control">What control adds to the UNet, of its input [2, 4, F, h, w] and the timestep [2]; null for none.</param>
+    public VideoFrames Generate(Tensor text, (int Frames, int Height, int Width) size, Func<Tensor, Tensor, ControlResiduals>? control = null)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -29,8 +32,9 @@ internal sealed class ValidationSampler(UNetMotionModel unet, AutoencoderKL vae,
         for (var i = 0; i < _scheduler.Timesteps.Count; i++)
         {
             using var step = NewDisposeScope();
-            var input = _scheduler.ScaleModelInput(latents, i);
-            var noise = Guidance.Combine(unet.call(cat([input, input]), _scheduler.TimestepTensor(i, 2, text.device), context), options.GuidanceScale);
+            var input = _scheduler.ScaleModelInput(latents, i).Then(x => cat([x, x]));
+            var timestep = _scheduler.TimestepTensor(i, 2, text.device);
+            var noise = Guidance.Combine(unet.Forward(input, timestep, context, control?.Invoke(input, timestep)), options.GuidanceScale);
             var next = sampler.Step(noise, i, latents, generator).MoveToOuterDisposeScope();
             latents.Dispose();
             latents = next;

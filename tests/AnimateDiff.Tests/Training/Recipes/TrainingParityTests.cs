@@ -43,6 +43,38 @@ public class TrainingParityTests
         return recipe;
     });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_ControlNet_learns_as_in_the_reference(bool recompute) => Check("train-controlnet", 1e-5, name => $"after.{name}", dtype =>
+    {
+        var options = Options(TrainingStage.Controlnet, null) with { Control = Goldens.Model("controlnet"), Condition = ControlCondition.Canny, Recompute = recompute };
+        return Exact(dtype, new ControlNetRecipe(options, Models(options, dtype)));
+    });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_SparseCtrl_encoder_learns_as_in_the_reference(bool recompute) => Check("train-sparsectrl", 1e-5, name => $"after.{name}", dtype =>
+    {
+        var options = Options(TrainingStage.Sparsectrl, "v3") with { Control = Goldens.Model("sparsectrl-rgb"), Condition = ControlCondition.Rgb, Recompute = recompute };
+        return Exact(dtype, new SparseControlRecipe(options, Models(options, dtype)));
+    });
+
+    private static ControlRecipe Exact(ScalarType dtype, ControlRecipe recipe)
+    {
+        if (dtype != ScalarType.Float32)
+            recipe.Encoder.to(dtype);
+        return recipe;
+    }
+
+    private static ClipCondition? ConditionOf(StateDict given, int step)
+    {
+        if (given.TryGetValue("control", out var pictures))
+            return new ClipCondition(pictures.Read()[step].unsqueeze(2));
+        return given.TryGetValue("condition", out var latents) ? new ClipCondition(latents.Read()[step], given["mask"].Read()[step]) : null;
+    }
+
     private static void Check(string name, double learningRate, Func<string, string> nameInCase, Func<ScalarType, DiffusionRecipe> make)
     {
         using var scope = NewDisposeScope();
@@ -86,7 +118,7 @@ public class TrainingParityTests
         var (losses, norms) = (new double[x0.shape[0]], new double[x0.shape[0]]);
         for (var step = 0; step < losses.Length; step++)
         {
-            using var loss = recipe.LossAt(Clip(x0[step]), text, Clip(noise[step]), timesteps[step]).mean();
+            using var loss = recipe.LossAt(Clip(x0[step]), text, Clip(noise[step]), timesteps[step], ConditionOf(given, step)).mean();
             loss.backward();
             optimizer.Collect();
             (losses[step], norms[step]) = (loss.item<float>(), optimizer.Step(learningRate));
@@ -100,9 +132,11 @@ public class TrainingParityTests
         return "after." + ProcessorLoraLayout.Official(new LoraName(parameter[..parameter.LastIndexOf('.')], part));
     }
 
-    private static TrainingModels Models(TrainingStage stage, string? motion, ScalarType dtype)
+    private static TrainingModels Models(TrainingStage stage, string? motion, ScalarType dtype) => Models(Options(stage, motion), dtype);
+
+    private static TrainingModels Models(TrainingRecipe options, ScalarType dtype)
     {
-        var models = TrainingModels.Load(Options(stage, motion), RecordedTokenizer.Load());
+        var models = TrainingModels.Load(options, RecordedTokenizer.Load());
         if (dtype != ScalarType.Float32)
             models.UNet.to(dtype);
         return models;
@@ -115,7 +149,7 @@ public class TrainingParityTests
         Motion = motion is null ? null : ReferenceModels.DiffusersMotion(motion),
         Rank = 4,
         Semantics = Semantics.Diffusers,
-        BetaShape = stage == TrainingStage.DomainAdapter ? BetaShape.ScaledLinear : BetaShape.Linear,
+        BetaShape = stage is TrainingStage.DomainAdapter or TrainingStage.Controlnet ? BetaShape.ScaledLinear : BetaShape.Linear,
         Data = new DatasetOptions { Paths = ["-"] },
     };
 }
