@@ -76,7 +76,7 @@ internal static class GenerateCommand
               animatediff generate "a dancer in the rain" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet openpose/:0.8:0-0.6 --control poses.mp4
               animatediff generate "waves at a beach" --base sd15/ --motion v3_sd15_mm.ckpt --sparsectrl v3_sd15_sparsectrl_rgb.ckpt --sparse 0:beach.png
               animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
-              animatediff generate "a red ball moves right" --hires 2:0.4 --interpolate 2 --upscale 2 --out large.webp
+              animatediff generate "a red ball moves right" --hires 2:0.2 --interpolate 2 --upscale 2 --out large.webp
             """);
     }
 
