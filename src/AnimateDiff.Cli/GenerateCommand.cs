@@ -81,7 +81,7 @@ internal static class GenerateCommand
               animatediff generate "a fox" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet canny/ --control canny=fox.mp4
               animatediff generate --config docs/examples/clip.yaml --seed 7
               animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
-              animatediff generate "a red ball moves right" --hires 2:0.4 --interpolate 2 --upscale 2 --out large.webp
+              animatediff generate "a red ball moves right" --hires 2:0.2 --interpolate 2 --upscale 2 --out large.webp
             """);
     }
 
