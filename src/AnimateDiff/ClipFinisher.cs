@@ -53,7 +53,5 @@ public static class ClipFinisher
     }
 
     /// <summary>The files of the steps' upscalers.</summary>
-    /// <exception cref="FileException">One is missing.</exception>
-    internal static IEnumerable<string> FilesOf(IEnumerable<Finish> steps) => steps.Select(step => step.UpscaleModel).OfType<string>()
-        .Select(path => File.Exists(path) ? path : throw new FileException(path, $"'{path}' does not exist."));
+    internal static IEnumerable<string> FilesOf(IEnumerable<Finish> steps) => steps.Select(step => step.UpscaleModel).OfType<string>();
 }
