@@ -57,11 +57,11 @@ public sealed class ControlledPipelineTests : IDisposable
     [Fact]
     public async Task Control_follows_the_frames_of_a_window()
     {
+        var request = await ControlledAsync() with { Sparse = null, Context = new(2, 1), PromptsAt = [new(3, "worst quality, low quality, letterboxed")] };
         using var scope = NewDisposeScope();
         using var _ = inference_mode();
         var options = new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") };
         using var parts = PipelineParts.Load(options, RecordedTokenizer.Load(), null, CancellationToken.None);
-        var request = await ControlledAsync() with { Sparse = null, Context = new(2, 1), PromptsAt = [new(3, "worst quality, low quality, letterboxed")] };
         parts.Apply(request);
         var size = parts.SizeOf(request);
         var (sample, timestep) = (randn([2, 4, 4, 8, 8]), tensor([500L]));
@@ -79,7 +79,6 @@ public sealed class ControlledPipelineTests : IDisposable
     [Fact]
     public async Task Windows_control_pictures_and_perturbed_attention_go_together()
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await PipelineAsync();
         var controlled = await ControlledAsync() with { PerturbedAttention = new(2, PerturbedAttention.UsualLayers), PromptsAt = [new(3, "worst quality, low quality, letterboxed")], ImagePrompts = [new(IPAdapterFixtures.Plain, [IPAdapterFixtures.Pictures[0]], 0.7)] };
         async Task<Tensor> Latents(GenerationRequest request) => (await pipeline.GenerateTensorsAsync(request, Scheduler.Create("ddim", null, request.Steps))).Latents;

@@ -50,7 +50,6 @@ public sealed class UpscalingTests(ITestOutputHelper output) : IDisposable
     public async Task An_upscaler_computes_its_formula_in_both_layouts_and_in_tiles(int shrink, int scale)
     {
         var (weights, picture) = (Weights(shrink), Scenes.Render(Scenes.Pan(0, 0), 21, 0));
-        using var scope = NewDisposeScope();
         using var input = picture.ToTensor();
         var expected = Formula(weights, input, shrink);
         Assert.Equal([1, 3, 21 * scale, 21 * scale], expected.shape);
@@ -76,7 +75,6 @@ public sealed class UpscalingTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task What_is_no_upscaler_is_refused()
     {
-        using var scope = NewDisposeScope();
         var (other, damaged) = (_folder["other.safetensors"], _folder["damaged.safetensors"]);
         SafetensorsWriter.Write(other, [KeyValuePair.Create("body.0.weight", WeightTensor.Of(ones(2)))]);
         SafetensorsWriter.Write(damaged, Weights(1).Where(entry => entry.Key != "conv_up2.bias").Select(entry => KeyValuePair.Create(entry.Key, WeightTensor.Of(entry.Value))));

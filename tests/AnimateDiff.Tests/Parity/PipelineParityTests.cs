@@ -32,7 +32,6 @@ public class PipelineParityTests
     public async Task Frames_equal_those_of_diffusers(string name)
     {
         using var reference = Goldens.Case(name);
-        using var scope = NewDisposeScope();
         var settings = ReferenceModels.Settings(name);
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models(settings), RecordedTokenizer.Load());
 
@@ -71,7 +70,6 @@ public class PipelineParityTests
     [Fact]
     public async Task Requests_leave_no_trace()
     {
-        using var scope = NewDisposeScope();
         var options = new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v2.safetensors") };
         using var pipeline = await AnimateDiffPipeline.LoadAsync(options, RecordedTokenizer.Load());
         var plain = new GenerationRequest("A painting of a squirrel eating a burger, 4k") { Frames = 4, Steps = 2, Seed = 1 };

@@ -20,7 +20,6 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task Guidance_follows_frames_and_steps()
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await LoadAsync();
         Task<Tensor> With(string guidance) => LatentsAsync(pipeline, _plain with { GuidanceScale = Curve.Parse(guidance) });
         var usual = await With("7.5");
@@ -36,7 +35,6 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task Pictures_as_prompts_follow_frames_and_steps()
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await LoadAsync();
         Task<Tensor> With(Curve scale) => LatentsAsync(pipeline, _plain with { ImagePrompts = [new(IPAdapterFixtures.Plain, [IPAdapterFixtures.Pictures[0]], scale)] });
         var (none, usual) = (await LatentsAsync(pipeline, _plain), await With(0.7));
@@ -52,7 +50,6 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task ControlNets_follow_frames_and_steps()
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await LoadAsync();
         await VideoWriter.WriteAsync(_folder["frames/"], Clips.Moving(4, 32, 32), 8, "{}");
         Task<Tensor> With(Curve scale, double end = 1) => LatentsAsync(pipeline, _plain with { Controls = [new(Goldens.Model("controlnet"), _folder["frames"], scale, 0, end)] });
@@ -66,7 +63,6 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task A_network_follows_what_an_annotator_makes_of_pictures()
     {
-        using var scope = NewDisposeScope();
         await VideoWriter.WriteAsync(_folder["frames/"], Clips.Moving(4, 32, 32), 8, "{}");
         var size = new ClipSize(1, 4, 32, 32);
         var input = ControlNetInput.Parse("canny/:0:1,3:0:0-0.5", $"canny={_folder["frames"]}");

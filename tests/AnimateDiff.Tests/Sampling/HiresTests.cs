@@ -40,7 +40,6 @@ public sealed class HiresTests : IDisposable
     [InlineData("heun")]
     public async Task The_smaller_the_strength_the_closer_to_the_first_run(string sampler)
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models, RecordedTokenizer.Load());
         var scheduler = Scheduler.Create(sampler, null, 4);
         var request = Squirrel with { Scheduler = sampler };

@@ -64,7 +64,6 @@ public class PromptTravelTests
     [Fact]
     public async Task A_prompt_that_becomes_itself_changes_nothing_and_another_one_does()
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models, RecordedTokenizer.Load());
         var request = new GenerationRequest(First) { Frames = 4, Steps = 2, Seed = 3 };
         async Task<Tensor> Latents(GenerationRequest asked)

@@ -22,7 +22,6 @@ public sealed class SourceTests : IDisposable
     [InlineData(SourceKind.Image, "euler-a")]
     public async Task What_a_mask_keeps_is_the_source_exactly_and_the_rest_is_made_anew(SourceKind kind, string sampler)
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models, RecordedTokenizer.Load());
         var input = kind == SourceKind.Video ? Goldens.Input("video-in") : Path.Combine(Goldens.Input("video-in"), "003.png");
         var request = Squirrel with { Frames = 4, Scheduler = sampler, DecodeChunk = 1, Source = new(kind, input, 0.75, await MaskAsync(4)) };
@@ -44,7 +43,6 @@ public sealed class SourceTests : IDisposable
     [Fact]
     public async Task The_smaller_the_strength_the_closer_to_the_video()
     {
-        using var scope = NewDisposeScope();
         using var pipeline = await AnimateDiffPipeline.LoadAsync(Models, RecordedTokenizer.Load());
         var distances = new List<double>();
         foreach (var strength in new[] { 0.25, 0.5, 1 })

@@ -13,7 +13,6 @@ public class ClipVisionTests
     [Fact]
     public async Task Pictures_are_prepared_as_by_CLIPs_own_processor()
     {
-        using var scope = NewDisposeScope();
         using var reference = Goldens.Case("clip-score");
         var clip = await VideoReader.ReadAsync(Goldens.Input("clip-frames"));
         Assert.InRange(Goldens.Difference(ClipPictures.Prepare(clip.Frames, 32), reference["pixel_values"].Read()), 0, 1e-5);
