@@ -1,22 +1,12 @@
 using System.CommandLine;
 using AnimateDiff.Cli;
-using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>One YAML file for all options.</summary>
-public sealed class ConfigFileTests : IDisposable
+public sealed class ConfigFileTests : ModelCommandTests
 {
-    private readonly TempFolder _folder = new();
-    private readonly TempFolder _vocabulary = Vocabularies.Small();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _vocabulary.Dispose();
-    }
-
     [Fact]
     public async Task A_file_is_its_flags()
     {

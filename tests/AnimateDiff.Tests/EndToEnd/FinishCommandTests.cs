@@ -1,23 +1,13 @@
 using AnimateDiff.Tests.Finishing;
-using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 using AnimateDiff.Weights;
 
 namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>A second run, frames between frames and larger frames from the command line.</summary>
-public sealed class FinishCommandTests : IDisposable
+public sealed class FinishCommandTests : ModelCommandTests
 {
-    private readonly TempFolder _folder = new();
-    private readonly TempFolder _vocabulary = Vocabularies.Small();
-
-    private string[] Small => ["--base", Goldens.Model("nano-sd15"), "--motion", Goldens.Model("motion-v2.safetensors"), "--tokenizer", _vocabulary.Path, "--width", "32", "--height", "32", "--frames", "3", "--steps", "2", "--seed", "7"];
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _vocabulary.Dispose();
-    }
+    private string[] Small => [.. Model, "--width", "32", "--height", "32", "--frames", "3", "--steps", "2", "--seed", "7"];
 
     [Fact]
     public async Task A_finished_clip_is_reproduced_and_enhancing_a_plain_one_gives_the_same()

@@ -1,24 +1,12 @@
 using System.Text.Json;
-using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 using AnimateDiff.Weights;
 
 namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>The command line from arguments to files, on the reference model and a small vocabulary.</summary>
-public sealed class GenerateTests : IDisposable
+public sealed class GenerateTests : ModelCommandTests
 {
-    private readonly TempFolder _folder = new();
-    private readonly TempFolder _vocabulary = Vocabularies.Small();
-
-    private string[] Model => ["--base", Goldens.Model("nano-sd15"), "--motion", Goldens.Model("motion-v2.safetensors"), "--tokenizer", _vocabulary.Path];
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _vocabulary.Dispose();
-    }
-
     [Theory]
     [InlineData("clip.gif")]
     [InlineData("clip.webp")]

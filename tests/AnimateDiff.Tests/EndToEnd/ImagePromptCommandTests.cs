@@ -1,20 +1,10 @@
 using AnimateDiff.Tests.ImagePrompts;
-using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Tests.EndToEnd;
 
-public sealed class ImagePromptCommandTests : IDisposable
+public sealed class ImagePromptCommandTests : ModelCommandTests
 {
-    private readonly TempFolder _folder = new();
-    private readonly TempFolder _vocabulary = Vocabularies.Small();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _vocabulary.Dispose();
-    }
-
     [Fact]
     public async Task An_animation_after_a_picture_is_written_reproduced_and_not_from_another_picture()
     {

@@ -1,19 +1,9 @@
-using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Tests.EndToEnd;
 
-public sealed class LongClipTests : IDisposable
+public sealed class LongClipTests : ModelCommandTests
 {
-    private readonly TempFolder _folder = new();
-    private readonly TempFolder _vocabulary = Vocabularies.Small();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _vocabulary.Dispose();
-    }
-
     [Fact]
     public async Task A_loop_longer_than_the_motion_module_is_generated_and_made_again()
     {

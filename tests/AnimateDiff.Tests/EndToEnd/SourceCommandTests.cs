@@ -1,22 +1,10 @@
-using AnimateDiff.Tests.Text;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Tests.EndToEnd;
 
 /// <summary>Sources and changing prompts from the command line.</summary>
-public sealed class SourceCommandTests : IDisposable
+public sealed class SourceCommandTests : ModelCommandTests
 {
-    private readonly TempFolder _folder = new();
-    private readonly TempFolder _vocabulary = Vocabularies.Small();
-
-    private string[] Model => ["--base", Goldens.Model("nano-sd15"), "--motion", Goldens.Model("motion-v2.safetensors"), "--tokenizer", _vocabulary.Path];
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _vocabulary.Dispose();
-    }
-
     [Fact]
     public async Task A_video_made_anew_is_reproduced_from_a_source_that_moved()
     {
