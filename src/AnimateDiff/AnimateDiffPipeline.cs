@@ -60,7 +60,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     /// <exception cref="FileException">A video or picture the request is made from is missing or damaged.</exception>
     public async Task<Recipe> DescribeAsync(GenerationRequest request)
     {
-        request = await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, [], CancellationToken.None);
+        request = await SettleAsync(request, [], CancellationToken.None);
         return await _parts.RecipeOfAsync(request, _parts.SizeOf(request), Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps));
     }
 
@@ -74,7 +74,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         GenerationRequest request, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var warnings = new List<string>();
-        request = await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
+        request = await SettleAsync(request, warnings, cancellationToken);
         var size = _parts.SizeOf(request);
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
         var source = await SourceFrames.ReadAsync(request.Source, size, cancellationToken);
@@ -93,6 +93,9 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.RunAsync(() => { _parts.Dispose(); return true; }).Wait();
         _worker.Dispose();
     }
+
+    private Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) =>
+        SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
@@ -182,7 +185,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     /// </summary>
     internal async Task<(Tensor Latents, Tensor Frames)> GenerateTensorsAsync(GenerationRequest request, Scheduler scheduler)
     {
-        request = await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, [], CancellationToken.None);
+        request = await SettleAsync(request, [], CancellationToken.None);
         var size = _parts.SizeOf(request);
         var source = await SourceFrames.ReadAsync(request.Source, size, CancellationToken.None);
         return await _worker.RunAsync(() =>

@@ -10,13 +10,18 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
 {
     private int First => Start?.First ?? 0;
 
+    // of the latents
+    private int Height => Size.Height / Parts.Vae.Config.PixelsPerLatent;
+
+    private int Width => Size.Width / Parts.Vae.Config.PixelsPerLatent;
+
     private int Evaluations => Scheduler.Timesteps.Count;
 
     /// <summary>All latents at once, [B, 4, F, h, w], in the caller's dispose scope.</summary>
     public Tensor InMemory()
     {
         using var scope = NewDisposeScope();
-        var latents = Start?.Latents() ?? StartLatents.Of(Request, Size, Scheduler, Parts, Generator);
+        var latents = Start?.Latents() ?? StartNoise.Draw(Request, Size, Height, Width, Scheduler.InitNoiseSigma, Generator, Parts.Device);
         var runs = Request.FreeInit ?? 1;
         var (done, total) = (0, runs * (Evaluations - First));
         var freeInit = new FreeInit(Scheduler, latents.alias());
@@ -54,14 +59,13 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
     /// <exception cref="RequestException">The request's folder has another request's run.</exception>
     public ClipLatents InFiles(string identity)
     {
-        var pixels = Parts.Vae.Config.PixelsPerLatent;
-        var (height, width, blocks) = (Size.Height / pixels, Size.Width / pixels, LongRun.Blocks(Size.Frames).ToArray());
-        var run = LongRun.Open(Request.WorkFolder, identity, Size, height, width, Parts.Device);
+        var blocks = LongRun.Blocks(Size.Frames).ToArray();
+        var run = LongRun.Open(Request.WorkFolder, identity, Size, Height, Width, Parts.Device);
         try
         {
             if (run.Next is null)
                 run.Begin(First, Start?.Latents(blocks)
-                    ?? StartNoise.DrawBlocks(Request, Size, blocks, height, width, Scheduler.InitNoiseSigma, Generator, Parts.Device), Generator);
+                    ?? StartNoise.DrawBlocks(Request, Size, blocks, Height, Width, Scheduler.InitNoiseSigma, Generator, Parts.Device), Generator);
             run.Restore(Generator);
 
             int Windows(int from, int to) => Enumerable.Range(from, to - from).Sum(index => Prediction.Windows!.Of(Size.Frames, index).Count);
