@@ -8,7 +8,7 @@ internal static class StudyCommand
 {
     public static Command Create()
     {
-        var runs = new Option<string?>("--runs") { Description = "Folder of further training runs to compare with: conv1d/, motion-plain/, zoom-in-20/, zoom-in-5/.", HelpName = "DIR" };
+        var runs = new Option<string?>("--runs") { Description = "Folder of further training runs to compare with: conv1d-finish/, motion-plain/, motion-start/, motion-finish/, zoom-in-20/, zoom-in-5/, controlnet/, sparsectrl/.", HelpName = "DIR" };
         var samples = new Option<int>("--samples") { Description = "Clips of each system for the directions.", DefaultValueFactory = _ => 200, HelpName = "N" };
         var steps = new Option<int>("--steps") { Description = "Denoising steps.", DefaultValueFactory = _ => 20, HelpName = "N" };
         var guidance = new Option<double>("--guidance") { Description = "Guidance scale.", DefaultValueFactory = _ => EmbeddedToybox.Guidance, HelpName = "SCALE" };

@@ -6,8 +6,9 @@ namespace AnimateDiff.Toybox.Measure;
 /// <param name="X">Its centre from the left.</param>
 /// <param name="Y">Its centre from the top.</param>
 /// <param name="Spread">Root mean square distance of its pixels from the centre; 0.71 radii for a full disc, 1 for a ring.</param>
+/// <param name="Covers">Whether a pixel is the shape's.</param>
 /// <param name="Contrast">How far each pixel is from the background, 0…255, of the whole frame.</param>
-internal sealed record TrackedShape(double X, double Y, double Spread, Plane Contrast);
+internal sealed record TrackedShape(double X, double Y, double Spread, bool[] Covers, Plane Contrast);
 
 /// <summary>
 /// Finds the one shape in every frame of a clip: the largest connected piece that differs from the background. Backgrounds of this world change from top to
@@ -96,16 +97,16 @@ internal static class ShapeTracker
     private static TrackedShape? Largest(Plane contrast, float threshold)
     {
         var (width, height, unit) = (contrast.Width, contrast.Height, ToyScene.Side / contrast.Width);
-        var seen = new bool[width * height];
-        var (best, bestMass) = ((TrackedShape?)null, 0.0);
+        var pieces = new int[width * height];                                                                           // 0: not seen yet
+        var (best, bestPiece, bestMass, piece) = ((TrackedShape?)null, 0, 0.0, 0);
         var open = new Stack<int>();
-        for (var start = 0; start < seen.Length; start++)
+        for (var start = 0; start < pieces.Length; start++)
         {
-            if (seen[start] || contrast.Values[start] < threshold)
+            if (pieces[start] > 0 || contrast.Values[start] < threshold)
                 continue;
             double mass = 0, x = 0, y = 0, square = 0;
             open.Push(start);
-            seen[start] = true;
+            pieces[start] = ++piece;
             while (open.TryPop(out var at))
             {
                 var (column, row, weight) = (at % width, at / width, (double)contrast.Values[at]);
@@ -118,16 +119,16 @@ internal static class ShapeTracker
             if (mass <= bestMass)
                 continue;
             (x, y) = (x / mass, y / mass);
-            bestMass = mass;
-            best = new TrackedShape((x + 0.5) * unit, (y + 0.5) * unit, Math.Sqrt(Math.Max(square / mass - x * x - y * y, 0)) * unit, contrast);
+            (bestPiece, bestMass) = (piece, mass);
+            best = new TrackedShape((x + 0.5) * unit, (y + 0.5) * unit, Math.Sqrt(Math.Max(square / mass - x * x - y * y, 0)) * unit, [], contrast);
         }
-        return best;
+        return best is null ? null : best with { Covers = Array.ConvertAll(pieces, of => of == bestPiece) };
 
         void Visit(bool inside, int at)
         {
-            if (!inside || seen[at] || contrast.Values[at] < threshold)
+            if (!inside || pieces[at] > 0 || contrast.Values[at] < threshold)
                 return;
-            seen[at] = true;
+            pieces[at] = piece;
             open.Push(at);
         }
     }

@@ -16,8 +16,9 @@ internal static class AdapterSection
         await Add(StudySystems.Real);
         foreach (var strength in Strengths)
             await Add(run.Systems.Adapter(strength));
+        await Add(run.Systems.Earlier("motion-start", "trained with the adapter, as long as the next; α = 0"));
         await Add(run.Systems.Plain);
-        var (real, steps, plain) = (measured[1], measured[2..^1], measured[^1]);
+        var (real, steps, early, plain) = (measured[1], measured[2..^2], measured[^2], measured[^1]);
         string? plot = null;
         if (steps.All(step => step.Rows.Count > 0))
         {
@@ -26,7 +27,7 @@ internal static class AdapterSection
         }
         return new('a', "Domain adapter",
             "The domain adapter learns what is special to the video data set, such as its watermark, so that the motion module does not; without the adapter (α = 0) it is gone.",
-            Judge(steps[0], steps[^1], plain),
+            Judge(steps[0], steps[^1], early.Rows.Count > 0 ? early : steps[0], plain),
             $"""
             All clips of the training set carry a mark in the corner; the image model's pictures do not. Measured is the strength of the mark in the lower right corner:
             1 as in the training clips, 0 none. The module "trained without the adapter" saw the same clips in an image model that did not know the mark.
@@ -38,14 +39,14 @@ internal static class AdapterSection
 
     private static Interval Mark(Measured measured) => Interval.OfMean(measured.Rows, row => row.Mark);
 
-    private static Verdict Judge(Measured without, Measured with, Measured plain)
+    private static Verdict Judge(Measured without, Measured with, Measured early, Measured plain)
     {
         if (without.Rows.Count == 0 || with.Rows.Count == 0)
             return Verdict.None(without, with);
         var (off, on) = (Mark(without), Mark(with));
-        var rest = plain.Rows.Count == 0 ? "" : Mark(plain).Low > off.High
-            ? $" Without an adapter in training the mark would be stronger: {Mark(plain).Text(3)}."
-            : $" A module trained without the adapter has no stronger mark, though: {Mark(plain).Text(3)}.";
+        var rest = plain.Rows.Count == 0 ? "" : Mark(plain).Low > Mark(early).High
+            ? $" A module trained without the adapter has learned the mark: {Mark(plain).Text(3)}, against {Mark(early).Text(3)} after as many steps with it."
+            : $" A module trained without the adapter has no stronger mark, though: {Mark(plain).Text(3)}, against {Mark(early).Text(3)} after as many steps with it.";
         return new(on.Low > 0 && off.High < Least * on.Value,
             $"{off.Text(3)} of the mark is left at α = 0, {on.Text(3)} is there at α = 1 (held where the whole interval at α = 0 is below a quarter of the mean at α = 1).{rest}");
     }

@@ -7,13 +7,18 @@ namespace AnimateDiff.Toybox.Study;
 internal static class MotionSection
 {
     private const double Least = 0.5;
+    private const int EarlierClips = 7 * StudyOptions.Batch;
     private const int FloorClips = 5 * StudyOptions.Batch;                                                               // as dear as clips that move, and all alike
 
     public static async Task<StudySection> MakeAsync(StudyRun run)
     {
         var measured = new List<Measured>();
-        foreach (var system in (StudySystem[])[StudySystems.Real, run.Systems.Motion, run.Systems.Convolution, run.Systems.Image])
-            measured.Add(new(system, SampleSet.Ways, await run.MeasureAsync('b', system, SampleSet.Ways, system.Motion is null && system.Rendered is null ? FloorClips : int.MaxValue)));
+        foreach (var (system, most) in ((StudySystem, int)[])
+            [
+                (StudySystems.Real, int.MaxValue), (run.Systems.Motion, int.MaxValue), (run.Systems.Convolution, int.MaxValue),
+                (run.Systems.Earlier("motion-finish", "transformer, trained as long as conv1d"), EarlierClips), (run.Systems.Image, FloorClips),
+            ])
+            measured.Add(new(system, SampleSet.Ways, await run.MeasureAsync('b', system, SampleSet.Ways, most)));
         var there = measured.Where(entry => entry.Rows.Count > 0).ToArray();
         if (there.Length > 0)
         {
@@ -22,7 +27,7 @@ internal static class MotionSection
         }
         return new('b', "Transformer against convolution over time",
             "A motion module of convolutions over time makes frames alike instead of moving them; attention over time (the transformer) learns the movement.",
-            Judge(measured[1], measured[2]),
+            Judge(measured[3].Rows.Count > 0 ? measured[3] : measured[1], measured[2]),
             $"""
             Prompts ask in turn for left, right, up and down, over shapes, colours, places and seeds. Measured are the mean change from frame to frame, and whether the
             shape's tracked way is the one asked for. Rendered clips are the ceiling. The image model without a motion module is the floor: its "clip" is
@@ -64,6 +69,6 @@ internal static class MotionSection
             return Verdict.None(transformer, convolution);
         var (moves, stands) = (Energy(transformer), Energy(convolution));
         return new(stands.High < Least * moves.Low && Right(convolution).High < Right(transformer).Low,
-            $"From frame to frame the convolution changes {Scaled(stands).Text(2)} %, the transformer {Scaled(moves).Text(2)} %, and they move as asked in {Right(convolution).Percent} and {Right(transformer).Percent} (held where the convolution changes less than half as much and moves as asked more rarely, by the ends of the intervals).");
+            $"From frame to frame the convolution changes {Scaled(stands).Text(2)} %, the {transformer.System.Title} {Scaled(moves).Text(2)} %, and they move as asked in {Right(convolution).Percent} and {Right(transformer).Percent} (held where the convolution changes less than half as much and moves as asked more rarely, by the ends of the intervals).");
     }
 }

@@ -4,7 +4,7 @@ namespace AnimateDiff.Toybox.Study;
 internal sealed record StudyOptions
 {
     /// <summary>All sections, by their letters.</summary>
-    public const string AllParts = "abcde";
+    public const string AllParts = "abcdef";
 
     /// <summary>Clips made together. What noise a clip gets depends on its place among them, so the number is part of what a measurement is.</summary>
     public const int Batch = 8;
@@ -15,7 +15,7 @@ internal sealed record StudyOptions
     /// <summary>The trained models: <c>base/</c>, <c>neon/</c>, <c>motion/</c>, <c>domain-adapter.safetensors</c>, <c>motion-lora/</c>, <c>training/</c>.</summary>
     public required string Models { get; init; }
 
-    /// <summary>Runs of models that are only studied: <c>conv1d/</c>, <c>motion-plain/</c>, <c>zoom-in-20/</c>, <c>zoom-in-5/</c>; null where there are none.</summary>
+    /// <summary>Runs of models that are only studied: <c>conv1d-finish/</c>, <c>motion-plain/</c>, <c>motion-start/</c>, <c>motion-finish/</c>, <c>zoom-in-20/</c>, <c>zoom-in-5/</c>, <c>controlnet/</c>, <c>sparsectrl/</c>; null where there are none.</summary>
     public string? Runs { get; init; }
 
     /// <summary>Folder of <c>toybox-study.md</c> and of <c>toybox-study/</c> with its pictures and measurements.</summary>
@@ -54,7 +54,7 @@ internal sealed record StudyOptions
         if (Samples < 1)
             throw new RequestException($"{Samples} samples: expected 1 or more, 200 for the study's own precision.");
         if (Parts.FirstOrDefault(part => !AllParts.Contains(part)) is var unknown and not '\0')
-            throw new RequestException($"The study has no part '{unknown}': expected some of a, b, c, d, e.");
+            throw new RequestException($"The study has no part '{unknown}': expected some of a, b, c, d, e, f.");
         if (Runs is not null && !Directory.Exists(Runs))
             throw new FileException(Runs, $"{Runs}, given as the folder of training runs, does not exist.");
         new GenerationRequest("") { Steps = Steps, GuidanceScale = Guidance }.Validate();

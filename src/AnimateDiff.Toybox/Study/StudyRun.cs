@@ -1,3 +1,4 @@
+using AnimateDiff.Control.Annotators;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Toybox.Study;
@@ -64,7 +65,7 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
     {
         var scenes = batch.Select(index => set.Scene(options.Seed, index)).ToArray();
         var seed = options.Seed * 100_000 + (ulong)batch[0];
-        var clips = system.Rendered is { } how ? [.. scenes.Select(scene => ToyRenderer.Clip(scene, how.Look, how.Marked))] : await GenerateAsync(system, [.. scenes.Select(scene => scene.Caption)], seed);
+        var clips = system.Rendered is { } how ? [.. scenes.Select(scene => ToyRenderer.Clip(scene, how.Look, how.Marked))] : await GenerateAsync(system, scenes, seed);
         var rows = new StudyRow[batch.Length];
         Parallel.For(0, batch.Length, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = options.Threads ?? -1 }, i =>
             rows[i] = StudyRow.Of(system, files, settings, set, batch[i], options.Seed, seed, scenes[i], clips[i]));
@@ -74,8 +75,9 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
         _rows.Add([.. rows.Where(row => !known.ContainsKey(row.Index))]);
     }
 
-    private async Task<VideoFrames[]> GenerateAsync(StudySystem system, string[] prompts, ulong seed)
+    private async Task<VideoFrames[]> GenerateAsync(StudySystem system, ToyScene[] scenes, ulong seed)
     {
+        string[] prompts = [.. scenes.Select(scene => scene.Caption)];
         var pipeline = await LoadAsync(system);
         var request = new GenerationRequest(prompts)
         {
@@ -84,6 +86,8 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
             Seed = seed,
             Adapters = [.. system.Adapters.Select(adapter => new Adapter(adapter.Role, adapter.File.Path, adapter.Scale))],
         };
+        if (system.Control is { } control)
+            return await ControlledAsync(pipeline, request with { Frames = Frames }, control, scenes);
         if (system.Motion is not null)
             return [.. (await pipeline.GenerateAsync(request with { Frames = Frames }, cancellationToken: cancellationToken)).Videos];
         var clips = new VideoFrames[prompts.Length];
@@ -93,6 +97,32 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
             clips[i] = Join(pictures.Videos);
         }
         return clips;
+    }
+
+    /// <summary>One clip after the other, as each follows pictures of its own.</summary>
+    private async Task<VideoFrames[]> ControlledAsync(AnimateDiffPipeline pipeline, GenerationRequest request, (StudyFile File, bool Sparse) control, ToyScene[] scenes)
+    {
+        var folder = Directory.CreateTempSubdirectory("animatediff-study-").FullName;
+        try
+        {
+            var clips = new VideoFrames[scenes.Length];
+            for (var i = 0; i < clips.Length; i++)
+            {
+                var guide = Path.Combine(folder, $"{i}") + Path.DirectorySeparatorChar;
+                await VideoWriter.WriteAsync(guide, ToyRenderer.Clip(scenes[i]), ToyboxWriter.Fps, "{}", cancellationToken: cancellationToken);
+                SparseImage Given(int frame) => new(frame, Path.Combine(guide, $"{frame:000}.png"));
+                var one = request with { Prompts = [scenes[i].Caption], Seed = request.Seed + (ulong)i };
+                one = control.Sparse
+                    ? one with { Sparse = new SparseControl(control.File.Path, [Given(0), Given(Frames - 1)]) }
+                    : one with { Controls = [new ControlNetInput(control.File.Path, guide) { Annotator = AnnotatorKind.Canny }] };
+                clips[i] = (await pipeline.GenerateAsync(one, cancellationToken: cancellationToken)).Videos[0];
+            }
+            return clips;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     private async Task<AnimateDiffPipeline> LoadAsync(StudySystem system)

@@ -26,10 +26,13 @@ internal sealed record StudySystem(string Name, string Title)
 
     public IReadOnlyList<(AdapterRole Role, StudyFile File, double Scale)> Adapters { get; init; } = [];
 
+    /// <summary>A control network, and which frames of the rendered clip of the scene it is shown: a ControlNet the edges of all, SparseCtrl the first and the last as they are.</summary>
+    public (StudyFile File, bool Sparse)? Control { get; init; }
+
     /// <summary>The files that are not there.</summary>
     public StudyFile[] Missing => [.. Files.Where(file => !Path.Exists(file.Path))];
 
-    private IEnumerable<StudyFile> Files => new[] { Base, Motion }.OfType<StudyFile>().Concat(Adapters.Select(adapter => adapter.File));
+    private IEnumerable<StudyFile> Files => new[] { Base, Motion, Control?.File }.OfType<StudyFile>().Concat(Adapters.Select(adapter => adapter.File));
 
     /// <summary>16 hexadecimal digits of a SHA-256 over the contents of all files and the adapters' strengths; empty for the renderer.</summary>
     public async Task<string> FingerprintAsync()
@@ -62,13 +65,22 @@ internal sealed class StudySystems(string models, string? runs)
     public StudySystem Motion => Image with { Name = "motion", Title = "transformer (attention over time)", Motion = Model("motion") };
 
     /// <summary>The ablation: convolution over time.</summary>
-    public StudySystem Convolution => Motion with { Name = "conv1d", Title = "conv1d (convolution over time)", Motion = Run("conv1d/motion-module-diffusers") };
+    public StudySystem Convolution => Motion with { Name = "conv1d", Title = "conv1d (convolution over time)", Motion = Run("conv1d-finish/motion-module-diffusers") };
 
     /// <summary>A motion module trained on the same clips without the domain adapter.</summary>
     public StudySystem Plain => Motion with { Name = "motion-plain", Title = "trained without the adapter", Motion = Run("motion-plain/motion-module-diffusers") };
 
+    /// <summary>The shipped motion module at an earlier time of its training, for comparison with one that was trained as long.</summary>
+    public StudySystem Earlier(string run, string title) => Motion with { Name = run, Title = title, Motion = Run($"{run}/motion-module-diffusers") };
+
     /// <summary>The same motion module in the personalised image model.</summary>
     public StudySystem Neon => Motion with { Name = "neon", Title = "neon model, same motion module", Base = Model("neon") };
+
+    /// <summary>With a ControlNet that follows the edges of every frame.</summary>
+    public StudySystem ControlNet => Motion with { Name = "controlnet", Title = "ControlNet, edges of every frame", Control = (Run("controlnet/controlnet"), false) };
+
+    /// <summary>With SparseCtrl that is given the first and the last frame.</summary>
+    public StudySystem SparseControl => Motion with { Name = "sparsectrl", Title = "SparseCtrl, first and last frame", Control = (Run("sparsectrl/sparsectrl"), true) };
 
     /// <summary>With the domain adapter.</summary>
     public StudySystem Adapter(double scale) => scale == 0 ? Motion with { Title = "α = 0" } : Motion with

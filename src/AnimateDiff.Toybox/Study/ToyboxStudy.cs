@@ -17,7 +17,7 @@ internal static class ToyboxStudy
         await StudyPage.WriteAsync(options,
         [
             await AdapterSection.MakeAsync(run), await MotionSection.MakeAsync(run), await TransferSection.MakeAsync(run), await CameraSection.MakeAsync(run),
-            ConvergenceSection.Make(run),
+            ConvergenceSection.Make(run), await ControlSection.MakeAsync(run),
         ]);
         return Path.Combine(options.Output, StudyPage.Name);
     }

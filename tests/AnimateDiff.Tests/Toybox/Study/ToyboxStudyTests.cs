@@ -22,10 +22,10 @@ public sealed class ToyboxStudyTests : IDisposable
     {
         await ToyboxStudy.RunAsync(Options);
         var page = await File.ReadAllTextAsync(_folder["docs/toybox-study.md"]);
-        foreach (var missing in new[] { "conv1d/motion-module-diffusers", "motion-lora/zoom-in.safetensors", "domain-adapter.safetensors", "training/*/metrics.jsonl" })
+        foreach (var missing in new[] { "conv1d-finish/motion-module-diffusers", "motion-lora/zoom-in.safetensors", "domain-adapter.safetensors", "training/*/metrics.jsonl" })
             Assert.Matches($"not measured: .*`{missing.Replace("*", @"\*")}`", page);
         Assert.DoesNotContain(_folder.Path, page);                                                                      // names, not this machine's paths
-        Assert.Equal(5, page.Split("**not judged**").Length - 1);
+        Assert.Equal(6, page.Split("**not judged**").Length - 1);
 
         var rows = (await File.ReadAllLinesAsync(Measurements)).Select(line => StudyRow.Parse(line)!).ToArray();
         Assert.Equal(4 * 8, rows.Length);
@@ -56,7 +56,7 @@ public sealed class ToyboxStudyTests : IDisposable
         {
             var (scene, random) = (set.Scene(options.Seed, index), new ToyRandom(11, index));
             var row = new StudyRow(system.Name, "", system.Rendered is null ? options.Settings : "", set, index, options.Seed, 1, scene.Caption, scene.Movement,
-                ToyMovement.Still, 0, 0, 1, 0.001, 0, 0, 0, 0, 0);
+                ToyMovement.Still, 0, 0, 1, 0.001, 0, 0, 0, 0, 0, 0, 0, 0);
             return change(scene, random.Uniform(0), row);
         }));
         Add(systems.Adapter(0), SampleSet.Any, (_, random, row) => row with { Mark = mark + 0.05 * random });
@@ -74,6 +74,21 @@ public sealed class ToyboxStudyTests : IDisposable
         var verdicts = (await File.ReadAllLinesAsync(_folder["docs/toybox-study.md"])).Where(line => line.StartsWith("**Verdict: ")).ToArray();
         Assert.Equal(expected.Replace(",", ""), string.Join(' ', verdicts.Take(4).Select(line => line["**Verdict: ".Length..line.IndexOf(".**")])));
         Assert.Contains($"sign {(zoom > 0 ? "right" : "**wrong or none**")}", verdicts[3]);
+    }
+
+    [Theory]
+    [InlineData(0.69, "not held")]
+    [InlineData(0.71, "held")]
+    public async Task Control_is_held_from_an_overlap_of_seven_tenths(double overlap, string expected)
+    {
+        var systems = new StudySystems("", "");
+        await WriteAsync(from system in new[] { systems.ControlNet, systems.SparseControl }
+                         from index in Enumerable.Range(0, 8)
+                         let scene = SampleSet.Ways.Scene(1, index)
+                         select new StudyRow(system.Name, "", Options.Settings, SampleSet.Ways, index, 1, 1, scene.Caption, scene.Movement,
+                             scene.Movement, 0, 0, 1, 0.001, 0, 0, 0, 0, 0, system == systems.ControlNet ? 0.8 : overlap, 30, 30));
+        await ToyboxStudy.RunAsync(Options with { Parts = "" });
+        Assert.Contains($"**Verdict: {expected}.** Overlap: ControlNet", await File.ReadAllTextAsync(_folder["docs/toybox-study.md"]));
     }
 
     [Fact]
