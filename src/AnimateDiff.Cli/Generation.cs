@@ -11,8 +11,7 @@ internal static class Generation
     /// <summary>Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt.</summary>
     public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null)
     {
-        VideoWriter.Check(output ?? NameOf(requests[0].Prompts[0]));        // before minutes of work, not after
-        foreach (var request in requests)
+        foreach (var request in requests)                                   // before minutes of work, not after
         {
             request.Validate();
             VideoWriter.Check(output ?? NameOf(request.Prompts[0]), fps * Finish.Speed(request.Finish));

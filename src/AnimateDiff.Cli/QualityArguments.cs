@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AnimateDiff.Configs;
 
 namespace AnimateDiff.Cli;
 
@@ -12,11 +13,20 @@ internal sealed class QualityArguments
     private readonly Option<string?> _context = new("--context") { Description = "Long clips in overlapping windows of frames, such as 16:4; with :closed the clip loops.", HelpName = "LENGTH:OVERLAP[:closed]" };
     private readonly Option<string?> _work = new("--work") { Description = "Folder that keeps a run with --context after every step, so that the same command goes on where it was interrupted.", HelpName = "DIR" };
     private readonly Option<string?> _freeNoise = new("--free-noise") { Description = "Long clips by FreeNoise, in windows within the motion module, such as 16:4.", HelpName = "LENGTH:STRIDE" };
-    private readonly Option<NoiseKind?> _noise = new("--noise") { Description = "The frames' initial noise: random (each its own), constant (one for all), repeated or shuffled (windows share it).", HelpName = "KIND" };
+    private readonly Option<NoiseKind?> _noise = new("--noise") { Description = "The frames' initial noise: random (each its own), per-frame (each of a seed of its own, --seed and its number: longer clips begin the same), constant (one for all), repeated or shuffled (windows share it).", HelpName = "KIND" };
+    private readonly Option<string[]> _frameSeeds = new("--frame-seed") { Description = "Draws a frame's initial noise anew, from another seed; may be given several times.", HelpName = "FRAME:SEED" };
+
+    public QualityArguments() => _noise.CustomParser = result =>
+    {
+        if (KebabNames.Parse<NoiseKind>(result.Tokens[0].Value.ToLowerInvariant()) is { } kind)
+            return kind;
+        result.AddError($"--noise {result.Tokens[0].Value}: expected one of {string.Join(", ", KebabNames.Of<NoiseKind>())}.");
+        return null;
+    };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_freeU, _perturbed, _rescale, _freeInit, _context, _work, _freeNoise, _noise])
+        foreach (Option option in (Option[])[_freeU, _perturbed, _rescale, _freeInit, _context, _work, _freeNoise, _noise, _frameSeeds])
             command.Options.Add(option);
     }
 
@@ -31,5 +41,6 @@ internal sealed class QualityArguments
         WorkFolder = parsed.GetValue(_work),
         FreeNoise = parsed.GetValue(_freeNoise) is { } freeNoise ? FreeNoise.Parse(freeNoise) : null,
         InitialNoise = parsed.GetValue(_noise),
+        FrameSeeds = [.. (parsed.GetValue(_frameSeeds) ?? []).Select(FrameSeed.Parse)],
     };
 }

@@ -120,6 +120,9 @@ public sealed record GenerationRequest
     /// <summary>How the frames' noises belong together. Null: shuffled with FreeNoise, else random.</summary>
     public NoiseKind? InitialNoise { get; init; }
 
+    /// <summary>Frames whose initial noise is drawn from another seed, in any order. None by default.</summary>
+    public IReadOnlyList<FrameSeed> FrameSeeds { get; init; } = [];
+
     /// <summary>The kind of noise that is drawn.</summary>
     internal NoiseKind NoiseInEffect => InitialNoise ?? (FreeNoise is null ? NoiseKind.Random : NoiseKind.Shuffled);
 

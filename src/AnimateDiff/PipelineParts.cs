@@ -167,6 +167,7 @@ internal sealed class PipelineParts : IDisposable
         if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
             throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
         PromptTravel.Check(request.PromptsAt, frames);
+        FrameSeed.Check(request.FrameSeeds, frames);
         var size = new ClipSize(request.Prompts.Count, frames, height, width);
         if (request.FreeInit is not null && size.IsLong(request))
             throw new RequestException($"FreeInit filters the noise of a whole clip at once, and one of {frames} frames is not held whole: leave out FreeInit, or make shorter clips.");
@@ -221,6 +222,7 @@ internal sealed class PipelineParts : IDisposable
         FreeNoise = request.FreeNoise,
         Context = request.Context,
         InitialNoise = request.InitialNoise,
+        FrameSeeds = request.FrameSeeds is { Count: > 0 } seeds ? seeds : null,
         Dtype = _options.DTypeName,
         Device = _options.Device,
         Base = _options.Base,

@@ -135,6 +135,8 @@ public enum NoiseKind
     Shuffled,
     /// <summary>All frames have one and the same.</summary>
     Constant,
+    /// <summary>Each frame has its own, of a seed of its own: the request's plus the frame's number. So a longer clip begins with the noise of a shorter one.</summary>
+    PerFrame,
 }
 
 /// <summary>Numbers in the options' text.</summary>

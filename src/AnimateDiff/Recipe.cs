@@ -105,6 +105,8 @@ public sealed record Recipe
     public FrameContext? Context { get; init; }
     /// <summary>See <see cref="GenerationRequest.InitialNoise"/>.</summary>
     public NoiseKind? InitialNoise { get; init; }
+    /// <summary>See <see cref="GenerationRequest.FrameSeeds"/>; null for none.</summary>
+    public IReadOnlyList<FrameSeed>? FrameSeeds { get; init; }
     /// <summary>Adapters in place.</summary>
     public required IReadOnlyList<RecipeAdapter> Adapters { get; init; }
     /// <summary>See <see cref="GenerationRequest.Source"/>.</summary>
@@ -197,6 +199,7 @@ public sealed record Recipe
         FreeNoise = FreeNoise,
         Context = Context,
         InitialNoise = InitialNoise,
+        FrameSeeds = FrameSeeds ?? [],
         Adapters = [.. Adapters.Select(adapter => new Adapter(adapter.Role, adapter.Path, adapter.Scale))],
         Source = Source is null ? null : new(Source.Kind, Source.Path, Source.Strength, Source.Mask),
         PromptsAt = PromptsAt ?? [],

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using AnimateDiff.Denoising;
 using AnimateDiff.Layers;
 
@@ -8,8 +9,6 @@ namespace AnimateDiff.Control;
 /// </summary>
 internal sealed record ControlConfig
 {
-    private const string Motion = "Motion", Image = "2D";
-
     private static readonly Dictionary<string, string> BuiltOnlyAs = new()
     {
         ["act_fn"] = "\"silu\"",
@@ -30,8 +29,9 @@ internal sealed record ControlConfig
         ["use_linear_projection"] = "false",
     };
 
-    /// <summary>Channels of the noisy latents.</summary>
-    public int InChannels { get; init; } = 4;
+    /// <summary>The image layers, which are the way down of such a UNet; their values stand in the file beside those here.</summary>
+    [JsonIgnore]
+    public UNetConfig UNet { get; init; } = new();
     /// <summary>Channels of the condition: 3 of a picture, 4 of latents.</summary>
     public int ConditioningChannels { get; init; } = 3;
     /// <summary>Channels of the layers that bring pictures to the size of latents, outermost first.</summary>
@@ -40,55 +40,18 @@ internal sealed record ControlConfig
     public bool ConcatConditioningMask { get; init; } = true;
     /// <summary>SparseCtrl: the condition is latents, and one convolution takes them.</summary>
     public bool UseSimplifiedConditionEmbedding { get; init; }
-    /// <summary>Channels of each level, outermost first.</summary>
-    public IReadOnlyList<int> BlockOutChannels { get; init; } = [320, 640, 1280, 1280];
-    /// <summary>Blocks, outermost first: <c>CrossAttnDownBlock2D</c> or <c>DownBlock2D</c>; of SparseCtrl, <c>CrossAttnDownBlockMotion</c> or <c>DownBlockMotion</c>.</summary>
-    public IReadOnlyList<string> DownBlockTypes { get; init; } = ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"];
-    /// <summary>Resnets of a block.</summary>
-    public int LayersPerBlock { get; init; } = 2;
-    /// <summary>Channels of the text embeddings.</summary>
-    public int CrossAttentionDim { get; init; } = 768;
-    /// <summary>The number of attention heads, as in <see cref="UNetConfig.AttentionHeadDim"/>.</summary>
-    public int AttentionHeadDim { get; init; } = 8;
-    /// <summary>The number of heads where it is stated.</summary>
-    public int? NumAttentionHeads { get; init; }
-    /// <summary>Groups of every group normalisation.</summary>
-    public int NormNumGroups { get; init; } = 32;
-    /// <summary>ε of the resnets' normalisations.</summary>
-    public double NormEps { get; init; } = 1e-5;
-    /// <summary>Offset of the frequencies of the time embedding.</summary>
-    public double FreqShift { get; init; }
-    /// <summary>Whether the time embedding has cosines first.</summary>
-    public bool FlipSinToCos { get; init; } = true;
     /// <summary>SparseCtrl: rows of the position encoding, the most frames a clip can have.</summary>
     public int MotionMaxSeqLength { get; init; } = 32;
     /// <summary>SparseCtrl: heads of the attention along the frames.</summary>
     public int MotionNumAttentionHeads { get; init; } = 8;
 
-    /// <summary>The image layers, which are the way down of such a UNet.</summary>
-    public UNetConfig UNet => new()
-    {
-        InChannels = InChannels,
-        BlockOutChannels = BlockOutChannels,
-        DownBlockTypes = [.. DownBlockTypes.Select(type => type.Replace(Motion, Image))],
-        UpBlockTypes = [.. DownBlockTypes.Reverse().Select(type => type.Replace(Motion, Image).Replace("Down", "Up"))],
-        LayersPerBlock = LayersPerBlock,
-        CrossAttentionDim = CrossAttentionDim,
-        AttentionHeadDim = AttentionHeadDim,
-        NumAttentionHeads = NumAttentionHeads,
-        NormNumGroups = NormNumGroups,
-        NormEps = NormEps,
-        FreqShift = FreqShift,
-        FlipSinToCos = FlipSinToCos,
-    };
-
     /// <summary>The motion modules of SparseCtrl: one self-attention each, and none in the middle block.</summary>
     public MotionConfig SparseMotion => new()
     {
-        BlockOutChannels = BlockOutChannels,
-        MotionLayersPerBlock = LayersPerBlock,
+        BlockOutChannels = UNet.BlockOutChannels,
+        MotionLayersPerBlock = UNet.LayersPerBlock,
         MotionNumAttentionHeads = MotionNumAttentionHeads,
-        MotionNormNumGroups = NormNumGroups,
+        MotionNormNumGroups = UNet.NormNumGroups,
         MotionMaxSeqLength = MotionMaxSeqLength,
         HasSecondAttention = false,
     };
@@ -101,7 +64,10 @@ internal sealed record ControlConfig
     public static ControlConfig Parse(string json, string path)
     {
         var config = ModelConfigFile.Parse<ControlConfig>(json, path, "ControlNet", BuiltOnlyAs);
-        config.UNet.Validate();
-        return config;
+        var unet = ModelConfigFile.Parse<UNetConfig>(json, path, "ControlNet", BuiltOnlyAs);
+        string[] down = [.. unet.DownBlockTypes.Select(type => type.Replace("Motion", "2D"))];               // SparseCtrl's names
+        unet = unet with { DownBlockTypes = down, UpBlockTypes = [.. down.Reverse().Select(type => type.Replace("Down", "Up"))] };
+        unet.Validate();
+        return config with { UNet = unet };
     }
 }

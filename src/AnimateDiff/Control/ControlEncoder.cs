@@ -26,17 +26,17 @@ internal abstract class ControlEncoder : nn.Module
     {
         Config = config;
         var unet = config.UNet;
-        var channels = config.BlockOutChannels;
+        var channels = unet.BlockOutChannels;
         var last = channels.Count - 1;
         Conv2d Out(long width) => nn.Conv2d(width, width, 1, device: device);
         int[] levels = [.. Enumerable.Range(0, channels.Count)];
-        conv_in = nn.Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
+        conv_in = nn.Conv2d(unet.InChannels, channels[0], 3, padding: 1, device: device);
         time_embedding = new(unet, device);
         controlnet_cond_embedding = embedding;
         down_blocks = new([.. levels.Select(i => new DownBlock(
             channels[Math.Max(0, i - 1)], channels[i], unet.DownBlockTypes[i].StartsWith("CrossAttn", StringComparison.Ordinal), i < last, unet, motion, device))]);
         mid_block = new(channels[last], unet, motion, device);
-        controlnet_down_blocks = new([Out(channels[0]), .. levels.SelectMany(i => Enumerable.Repeat(channels[i], config.LayersPerBlock + (i < last ? 1 : 0))).Select(width => Out(width))]);
+        controlnet_down_blocks = new([Out(channels[0]), .. levels.SelectMany(i => Enumerable.Repeat(channels[i], unet.LayersPerBlock + (i < last ? 1 : 0))).Select(width => Out(width))]);
         controlnet_mid_block = Out(channels[last]);
         RegisterComponents();
         _crossAttentions = [.. modules().OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];

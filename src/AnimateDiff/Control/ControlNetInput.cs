@@ -6,7 +6,7 @@ using AnimateDiff.Control.Annotators;
 namespace AnimateDiff;
 
 /// <summary>A ControlNet and what it follows.</summary>
-/// <param name="Path">The ControlNet: a diffusers folder, or its weight file.</param>
+/// <param name="Path">The ControlNet: a diffusers folder, its weight file, or its authors' file (CompVis' layout).</param>
 /// <param name="Images">One picture for all frames, or a folder or video with a picture for each; scaled and cropped to the clip's size.</param>
 /// <param name="Scale">Strength; 0 is off, 1 as trained. A curve is over the clip's frames or the run's steps.</param>
 /// <param name="Start">Share of the steps, 0…1, from which it acts.</param>

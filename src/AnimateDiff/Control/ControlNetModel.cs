@@ -5,7 +5,7 @@ namespace AnimateDiff.Control;
 
 /// <summary>ControlNet (Zhang et al. 2023, arXiv 2302.05543): steers the image layers by a picture for every frame. Frames know nothing of each other in it.</summary>
 internal sealed class ControlNetModel(ControlConfig config, Device? device = null) : ControlEncoder(nameof(ControlNetModel), config,
-    new ConditionEmbedding(config.ConditioningChannels, config.ConditioningEmbeddingOutChannels, config.BlockOutChannels[0], device), motion: null, device)
+    new ConditionEmbedding(config.ConditioningChannels, config.ConditioningEmbeddingOutChannels, config.UNet.BlockOutChannels[0], device), motion: null, device)
 {
     /// <summary>The condition's features, which no step changes.</summary>
     /// <param name="pictures">One for each frame or one for all, [F or 1, 3, H, W] in 0…1.</param>

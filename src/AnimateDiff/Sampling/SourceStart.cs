@@ -38,9 +38,11 @@ internal sealed class SourceStart : IDisposable
         var isVideo = asked.Kind == SourceKind.Video;
         long[] shape = isVideo ? [size.Clips, size.Frames, InitialLatents.Channels, h, w] : [size.Clips, InitialLatents.Channels, size.Frames, h, w];
         var noise = randn(shape, ScalarType.Float32, CPU, generator: generator).to(parts.Device);
+        noise = isVideo ? noise.transpose(1, 2).contiguous() : noise;                                                   // [B, 4, F, h, w]
+        StartNoise.Reseed(noise, request, 0, sigma: 1);
         var repaint = frames.Mask is null ? null : Repaint(frames.Mask, h, w, parts.Device);
         return new SourceStart(scheduler, isVideo ? scheduler.StartIndex(asked.Strength) : 0,
-            source.MoveToOuterDisposeScope(), (isVideo ? noise.transpose(1, 2).contiguous() : noise).MoveToOuterDisposeScope(), repaint?.MoveToOuterDisposeScope(),
+            source.MoveToOuterDisposeScope(), noise.MoveToOuterDisposeScope(), repaint?.MoveToOuterDisposeScope(),
             leaning: isVideo ? null : asked.Strength);
     }
 
@@ -68,7 +70,7 @@ internal sealed class SourceStart : IDisposable
             source = Encode(frames.Pictures.ToTensor(), request, parts, generator, cancellationToken);
             repaint = Repaint(frames.Mask!, h, w, parts.Device);
         }
-        var noise = StartNoise.Draw(request, size, h, w, 1, generator, parts.Device);
+        var noise = StartNoise.Draw(request, size, h, w, 1, generator, parts.Device, again: true);
         return new SourceStart(scheduler, scheduler.StartIndex(request.Hires!.Strength), source.MoveToOuterDisposeScope(), noise.MoveToOuterDisposeScope(),
             repaint?.MoveToOuterDisposeScope(), clip.MoveToOuterDisposeScope());
     }

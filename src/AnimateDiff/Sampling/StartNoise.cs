@@ -13,7 +13,9 @@ internal static class StartNoise
     /// <param name="sigma">The standard deviation.</param>
     /// <param name="generator">Draws it, and the order of frames.</param>
     /// <param name="device">Where it goes.</param>
-    public static Tensor Draw(GenerationRequest request, ClipSize size, int height, int width, double sigma, Generator generator, Device device)
+    /// <param name="again">Whether it is a request's second run, whose frames' own noises are not the first one's.</param>
+    public static Tensor Draw(
+        GenerationRequest request, ClipSize size, int height, int width, double sigma, Generator generator, Device device, bool again = false)
     {
         using var scope = NewDisposeScope();
         Tensor Frames(int count) => InitialLatents.Draw(generator, size.Clips, count, height, width, sigma, device);
@@ -25,6 +27,7 @@ internal static class StartNoise
             NoiseKind.Shuffled when request.Window is var (length, stride) => Select(Frames(size.Frames), Shuffle(size.Frames, length, stride, generator)),
             _ => Frames(size.Frames),
         };
+        Reseed(noise, request, 0, sigma, again);
         return noise.MoveToOuterDisposeScope();
     }
 
@@ -34,10 +37,43 @@ internal static class StartNoise
     {
         var length = Math.Min(request.Window?.Length ?? size.Frames, size.Frames);
         Tensor Frames(int count) => InitialLatents.Draw(generator, size.Clips, count, height, width, sigma, device);
-        using var repeated = request.NoiseInEffect == NoiseKind.Random ? null : Frames(request.NoiseInEffect == NoiseKind.Constant ? 1 : length);
-        var order = request.NoiseInEffect == NoiseKind.Shuffled ? Shuffle(size.Frames, length, request.Window!.Value.Stride, generator) : null;
+        var kind = request.NoiseInEffect;
+        using var repeated = kind is NoiseKind.Random or NoiseKind.PerFrame ? null : Frames(kind == NoiseKind.Constant ? 1 : length);
+        var order = kind == NoiseKind.Shuffled ? Shuffle(size.Frames, length, request.Window!.Value.Stride, generator) : null;
         foreach (var block in blocks)
-            yield return repeated is null ? Frames(block.Length) : Select(repeated, [.. block.Select(frame => order is null ? frame % repeated.shape[2] : order[frame])]);
+        {
+            var noise = repeated is null ? Frames(block.Length) : Select(repeated, [.. block.Select(frame => order is null ? frame % repeated.shape[2] : order[frame])]);
+            Reseed(noise, request, (int)block[0], sigma);
+            yield return noise;
+        }
+    }
+
+    /// <summary>
+    /// Draws the noise of frames that have a seed of their own in the place of what was drawn for them. What the run's generator draws stays the same, so that
+    /// other frames and a stochastic sampler's noise do not change.
+    /// </summary>
+    /// <param name="noise">Of consecutive frames, [B, 4, n, h, w]; changed.</param>
+    /// <param name="request">Knows the seeds.</param>
+    /// <param name="first">The first of the frames.</param>
+    /// <param name="sigma">The standard deviation.</param>
+    /// <param name="again">Whether it is a second run's: a seed's complement is taken, so that no noise is used twice.</param>
+    public static void Reseed(Tensor noise, GenerationRequest request, int first, double sigma, bool again = false)
+    {
+        var own = request.FrameSeeds.ToDictionary(frame => frame.Frame, frame => frame.Seed);
+        var perFrame = request.NoiseInEffect == NoiseKind.PerFrame;
+        for (var place = 0; place < noise.shape[2]; place++)
+        {
+            var frame = first + place;
+            if (!own.TryGetValue(frame, out var seed))
+            {
+                if (!perFrame)
+                    continue;
+                seed = unchecked(request.Seed + (ulong)frame);
+            }
+            using var scope = NewDisposeScope();
+            using var generator = InitialLatents.Seeded(again ? ~seed : seed);
+            noise.narrow(2, place, 1).copy_(InitialLatents.Draw(generator, (int)noise.shape[0], 1, (int)noise.shape[3], (int)noise.shape[4], sigma, noise.device));
+        }
     }
 
     /// <summary>

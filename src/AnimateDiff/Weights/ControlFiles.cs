@@ -2,9 +2,11 @@ using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff.Weights;
 
-/// <summary>A ControlNet or a SparseCtrl encoder, official or diffusers': weights under diffusers' names, configuration as diffusers writes it. Nothing is read yet.</summary>
+/// <summary>A ControlNet or a SparseCtrl encoder, its authors' or diffusers': weights under diffusers' names, configuration as diffusers writes it. Nothing is read yet.</summary>
 public sealed class ControlFiles : IDisposable
 {
+    private const string DifferenceMark = "difference";
+
     private readonly StateDict _file;
 
     /// <summary>File or folder it was opened from.</summary>
@@ -26,8 +28,8 @@ public sealed class ControlFiles : IDisposable
         => (Path, _file, Kind, Weights, Config, Files) = (path, file, kind, weights, config, [.. ModelFolder.FilesOf(file)]);
 
     /// <summary>Opens a ControlNet or a SparseCtrl encoder.</summary>
-    /// <param name="path">A diffusers folder, its weight file, or an official SparseCtrl file.</param>
-    /// <exception cref="FileException">It is missing, is something else, or is a ControlNet in the CompVis layout.</exception>
+    /// <param name="path">A diffusers folder, its weight file, or the authors' own file of a ControlNet (CompVis' layout) or of SparseCtrl.</param>
+    /// <exception cref="FileException">It is missing, is something else, or holds differences from a base model.</exception>
     public static ControlFiles Open(string path)
     {
         var file = ModelFolder.Open(path);
@@ -36,9 +38,10 @@ public sealed class ControlFiles : IDisposable
             var kind = ModelDetection.Detect(file);
             if (kind.Kind is not (CheckpointKind.ControlNet or CheckpointKind.SparseControlNet))
                 throw new FileException(path, $"{path} is {KindSentences.Short(kind)}, not a ControlNet{ModelPairing.Remedy(kind)}.");
-            if (kind.Layout == CheckpointLayout.CompVis)
-                throw new FileException(path, $"{path} is a ControlNet in the CompVis layout, which is not read; its diffusers version has the same weights.");
-            var weights = Wrappers.Strip(file).Select(OfficialMotionLayout.ToDiffusers);
+            var tensors = Wrappers.Strip(file);
+            if (tensors.ContainsKey(DifferenceMark))
+                throw new FileException(path, $"{path} holds a ControlNet's differences from one base model instead of its weights; give the ControlNet itself.");
+            var weights = kind.Layout == CheckpointLayout.CompVis ? CompVisControlLayout.ToDiffusers(tensors) : tensors.Select(OfficialMotionLayout.ToDiffusers);
             var motion = kind.Kind == CheckpointKind.SparseControlNet ? MotionShape.Of(weights) : null;
             var config = (Directory.Exists(path) ? ModelFolder.Json(path, "config.json") : null) ?? ModelConfigs.Text(ModelConfigs.Control(weights, motion));
             return new ControlFiles(path, file, kind, weights, config);

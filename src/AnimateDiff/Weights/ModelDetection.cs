@@ -33,8 +33,8 @@ public static partial class ModelDetection
             return IPAdapter(file);
         if (LoraTensors.Matches(file.Keys))
             return Lora(file);
-        if (file.Has("control_model."))
-            return new ModelKind { Kind = CheckpointKind.ControlNet, Layout = CheckpointLayout.CompVis };
+        if (CompVisControlLayout.Matches(file))
+            return Of(CheckpointKind.ControlNet, CheckpointLayout.CompVis, UNetShape.Of(CompVisControlLayout.ToDiffusers(file)));
         if (file.Has("controlnet_down_blocks.") || file.Has("controlnet_cond_embedding."))
             return Control(file);
         if (CompVisLayout.Matches(file.Keys))

@@ -36,7 +36,7 @@ internal static class ControlStart
         using var files = recipe.Control is { } path ? ControlFiles.Open(path) : null;
         if (files is not null && files.Kind.Kind != kind)
             throw new FileException(files.Path, $"{files.Path} is {KindSentences.Short(files.Kind)}, not {KindSentences.Short(new ModelKind { Kind = kind })}; control takes what the stage trains.");
-        var config = files is null ? New(recipe, models, kind) : ControlConfig.Parse(files.Config, files.Path);
+        var config = files is null ? New(recipe, models) : ControlConfig.Parse(files.Config, files.Path);
         if (files is not null)
             Check(files.Path, config, recipe, models);
         var model = build(config);
@@ -56,27 +56,17 @@ internal static class ControlStart
         }
     }
 
-    private static ControlConfig New(TrainingRecipe recipe, TrainingModels models, CheckpointKind kind)
+    private static ControlConfig New(TrainingRecipe recipe, TrainingModels models)
     {
         var (unet, motion, standard) = (models.UNet.Config, models.UNet.Motion, new ControlConfig());
-        var (sparse, latents) = (kind == CheckpointKind.SparseControlNet, recipe.Condition == ControlCondition.Rgb);
+        var latents = recipe.Condition == ControlCondition.Rgb;
         return new ControlConfig
         {
-            InChannels = unet.InChannels,
+            UNet = unet,
             ConditioningChannels = latents ? unet.InChannels : 3,
             // each further one halves the pictures
             ConditioningEmbeddingOutChannels = [.. standard.ConditioningEmbeddingOutChannels.Take(1 + BitOperations.Log2((uint)models.Vae.Config.PixelsPerLatent))],
             UseSimplifiedConditionEmbedding = latents,
-            BlockOutChannels = unet.BlockOutChannels,
-            DownBlockTypes = [.. unet.DownBlockTypes.Select(type => sparse ? type.Replace("2D", "Motion") : type)],
-            LayersPerBlock = unet.LayersPerBlock,
-            CrossAttentionDim = unet.CrossAttentionDim,
-            AttentionHeadDim = unet.AttentionHeadDim,
-            NumAttentionHeads = unet.NumAttentionHeads,
-            NormNumGroups = unet.NormNumGroups,
-            NormEps = unet.NormEps,
-            FreqShift = unet.FreqShift,
-            FlipSinToCos = unet.FlipSinToCos,
             MotionMaxSeqLength = motion?.MotionMaxSeqLength ?? standard.MotionMaxSeqLength,
             MotionNumAttentionHeads = motion?.MotionNumAttentionHeads ?? standard.MotionNumAttentionHeads,
         };
@@ -105,7 +95,7 @@ internal static class ControlStart
     {
         var unet = models.UNet.Config;
         string Shape(IReadOnlyList<int> channels, int layers, int text) => $"levels of {string.Join(", ", channels)} channels, {layers} layers each, text of {text}";
-        var (own, expected) = (Shape(config.BlockOutChannels, config.LayersPerBlock, config.CrossAttentionDim), Shape(unet.BlockOutChannels, unet.LayersPerBlock, unet.CrossAttentionDim));
+        var (own, expected) = (Shape(config.UNet.BlockOutChannels, config.UNet.LayersPerBlock, config.UNet.CrossAttentionDim), Shape(unet.BlockOutChannels, unet.LayersPerBlock, unet.CrossAttentionDim));
         if (own != expected)
             throw new FileException(path, $"{path} was made for another base model: it has {own}; {models.Base} has {expected}.");
         var latents = recipe.Condition == ControlCondition.Rgb;
@@ -118,26 +108,27 @@ internal static class ControlStart
     private static JsonObject Text(ControlConfig config, CheckpointKind kind)
     {
         static JsonArray Array<T>(IEnumerable<T> values) => [.. values.Select(value => JsonValue.Create(value))];
+        var unet = config.UNet;
         var json = new JsonObject
         {
             ["_class_name"] = kind == CheckpointKind.ControlNet ? "ControlNetModel" : "SparseControlNetModel",
             ["act_fn"] = "silu",
-            ["attention_head_dim"] = config.AttentionHeadDim,
-            ["block_out_channels"] = Array(config.BlockOutChannels),
+            ["attention_head_dim"] = unet.AttentionHeadDim,
+            ["block_out_channels"] = Array(unet.BlockOutChannels),
             ["conditioning_channels"] = config.ConditioningChannels,
             ["conditioning_embedding_out_channels"] = Array(config.ConditioningEmbeddingOutChannels),
             ["controlnet_conditioning_channel_order"] = "rgb",
-            ["cross_attention_dim"] = config.CrossAttentionDim,
-            ["down_block_types"] = Array(config.DownBlockTypes),
+            ["cross_attention_dim"] = unet.CrossAttentionDim,
+            ["down_block_types"] = Array(unet.DownBlockTypes.Select(type => kind == CheckpointKind.ControlNet ? type : type.Replace("2D", "Motion"))),
             ["downsample_padding"] = 1,
-            ["flip_sin_to_cos"] = config.FlipSinToCos,
-            ["freq_shift"] = config.FreqShift,
-            ["in_channels"] = config.InChannels,
-            ["layers_per_block"] = config.LayersPerBlock,
+            ["flip_sin_to_cos"] = unet.FlipSinToCos,
+            ["freq_shift"] = unet.FreqShift,
+            ["in_channels"] = unet.InChannels,
+            ["layers_per_block"] = unet.LayersPerBlock,
             ["mid_block_scale_factor"] = 1,
-            ["norm_eps"] = config.NormEps,
-            ["norm_num_groups"] = config.NormNumGroups,
-            ["num_attention_heads"] = config.NumAttentionHeads,
+            ["norm_eps"] = unet.NormEps,
+            ["norm_num_groups"] = unet.NormNumGroups,
+            ["num_attention_heads"] = unet.NumAttentionHeads,
             ["transformer_layers_per_block"] = 1,
             ["use_linear_projection"] = false,
         };
