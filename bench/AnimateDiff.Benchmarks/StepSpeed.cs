@@ -180,9 +180,13 @@ internal static class StepSpeed
             Models!.Vae.DecodeFrames(_latents, _chunk, (_, images) =>
             {
                 if (keep)
-                    kept.Add(images.clone().MoveToOuterDisposeScope());
+                    kept.Add(images.clone().DetachFromDisposeScope());
             });
-            return keep ? cat(kept).transpose(0, 1).unsqueeze(0).MoveToOuterDisposeScope() : null;
+            if (!keep)
+                return null;
+            var clip = cat(kept).transpose(0, 1).unsqueeze(0).MoveToOuterDisposeScope();
+            kept.ForEach(images => images.Dispose());
+            return clip;
         }
 
         public void Dispose()
