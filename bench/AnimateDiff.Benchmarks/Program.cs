@@ -11,6 +11,12 @@ switch (args)
     case ["training-speed", var folder, var dtype]:
         TrainingSpeed.Run(folder, dtype);
         return 0;
+    case ["step", var model, var motion, var dtype, var frames, var pixels, .. var pairs]:
+        StepSpeed.Compare([model, motion, dtype, frames, pixels], pairs is [] ? 5 : int.Parse(pairs[0]));
+        return 0;
+    case ["step-alone", ("naive" or "ours") and var which, var model, var motion, var dtype, var frames, var pixels]:
+        StepSpeed.Alone(which, [model, motion, dtype, frames, pixels]);
+        return 0;
     case ["linear"]:
         LinearSpeed.Run();
         return 0;
@@ -22,6 +28,10 @@ switch (args)
                 seconds and peak memory of each stage with that model; VAE decoding with CHUNK frames at once
                    AnimateDiff.Benchmarks training-speed DIR fp32|bf16
                 seconds and peak memory of a step that trains its motion modules, with activations recomputed and kept
+                   AnimateDiff.Benchmarks step BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
+                steps and decoded clips of this project and of a naive reference in turn: seconds, their ratio, GFLOP/s, and peak memory
+                   AnimateDiff.Benchmarks step-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
+                seconds and peak memory of one of them
                    AnimateDiff.Benchmarks linear
                 products of matrices by libtorch's two ways, in GFLOP/s of one core
             """);

@@ -1,4 +1,5 @@
 using AnimateDiff.Hub;
+using AnimateDiff.Profiling;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Cli;
@@ -9,8 +10,10 @@ internal static class Generation
     private const int LongestName = 60;
 
     /// <summary>Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt.</summary>
-    public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null)
+    public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null, bool profiles = false)
     {
+        if (profiles && options.Device != "cpu")
+            throw new RequestException($"--profile measures on the CPU, where a layer has computed when its call returns; on {options.Device} use the vendor's profiler.");
         foreach (var request in requests)                                   // before minutes of work, not after
         {
             request.Validate();
@@ -28,9 +31,12 @@ internal static class Generation
             if (expected is not null && !options.Force)
                 expected.CheckFiles(await pipeline.DescribeAsync(request));
             Console.Error.WriteLine($"\"{request.Prompts[0]}\", seed {request.Seed}");
+            using var profile = profiles ? pipeline.Measure() : null;
             var generation = await ProgressDisplay.RunAsync<Generated>(progress => pipeline.GenerateAsync(request, progress, cancellationToken));
             foreach (var warning in generation.Warnings)
                 Console.Error.WriteLine($"warning: {warning}");
+            if (profile is not null)
+                Console.Error.Write(ProfileTable.Of(profile));
             var path = output is null ? NameOf(request.Prompts[0]) : Numbered(output, index, requests.Count);
             await VideoWriter.WriteAsync(path, generation.Videos[0], fps * Finish.Speed(request.Finish), (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
             if (request.WorkFolder is { } done)

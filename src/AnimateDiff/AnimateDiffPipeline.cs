@@ -1,6 +1,7 @@
 using AnimateDiff.Control;
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
+using AnimateDiff.Profiling;
 using AnimateDiff.Sampling;
 using AnimateDiff.Sampling.Long;
 using AnimateDiff.Text;
@@ -202,6 +203,9 @@ public sealed class AnimateDiffPipeline : IDisposable
             return (cat([.. made.Blocks.Select(made.Read)], 2).DetachFromDisposeScope(), frames.DetachFromDisposeScope());
         });
     }
+
+    /// <summary>Measures what is generated until it is disposed of, which like this is to be done between generations; on the CPU.</summary>
+    internal Profile Measure() => new(_parts.UNet, _parts.Vae);
 
     /// <summary>Number of tensors alive on the pipeline's thread.</summary>
     internal Task<long> LiveTensorsAsync() => _worker.RunAsync(() => DisposeScopeManager.Statistics.ThreadTotalLiveCount);

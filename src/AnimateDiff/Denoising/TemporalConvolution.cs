@@ -10,7 +10,8 @@ namespace AnimateDiff.Denoising;
 /// </summary>
 internal sealed class TemporalConvolutionBlock : nn.Module<Tensor, Tensor>
 {
-    private const long Taps = 3;
+    /// <summary>Frames that a convolution sees.</summary>
+    internal const long Taps = 3;
 
     private readonly LayerNorm norm1;
     private readonly Conv1d conv1;

@@ -1,5 +1,6 @@
 using AnimateDiff.Control;
 using AnimateDiff.Layers;
+using AnimateDiff.Profiling;
 using AnimateDiff.Weights;
 using TorchSharp.Modules;
 
@@ -59,6 +60,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
 
     /// <summary>Which clips and frames a call is about, for what is computed differently from frame to frame; set before a call where there is such a thing.</summary>
     public FramesInView InView { get; } = new();
+
+    /// <summary>Told what each call spends its time on; null where nobody asks.</summary>
+    public Profile? Profile { get; set; }
 
     public UNetMotionModel(UNetConfig config, MotionConfig? motion = null, Device? device = null) : base(nameof(UNetMotionModel))
     {
@@ -140,6 +144,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// <param name="control">Residuals, or null for none.</param>
     public Tensor Forward(Tensor sample, Tensor timestep, TextContext text, ControlResiduals? control)
     {
+        using var measured = Profile?.Call(Profile.Denoising);
         using var scope = NewDisposeScope();
         var (clips, frames) = (sample.shape[0], sample.shape[2]);
         var images = clips * frames;

@@ -1,4 +1,5 @@
 using AnimateDiff.Layers;
+using AnimateDiff.Profiling;
 using TorchSharp.Modules;
 
 namespace AnimateDiff.Vae;
@@ -18,6 +19,9 @@ internal sealed class AutoencoderKL : nn.Module
 
     /// <summary>Its shape.</summary>
     public VaeConfig Config { get; }
+
+    /// <summary>Told what decoding spends its time on; null where nobody asks.</summary>
+    public Profile? Profile { get; set; }
 
     public AutoencoderKL(VaeConfig config, Device? device = null) : base(nameof(AutoencoderKL))
     {
@@ -44,6 +48,7 @@ internal sealed class AutoencoderKL : nn.Module
     /// <returns>[N, 3, 8h, 8w] in about −1…1, in the type of the weights.</returns>
     public Tensor Decode(Tensor latents)
     {
+        using var measured = Profile?.Call(Profile.Decoding);
         using var scope = NewDisposeScope();
         return ChannelsLast(latents).Then(post_quant_conv.call).Then(decoder.call).MoveToOuterDisposeScope();
     }
