@@ -103,10 +103,25 @@ public sealed class AnimateDiffPipeline : IDisposable
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
-        using var latents = Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
+        using var latents = DenoiseAlone(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
         VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames, inFile: size.IsLong(request)))];
         Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        _parts.EndOfPictures();
         return [.. videos.Select(video => ClipFinisher.Apply(video.Build(), request.Finish, request.IsClosed, _parts.Device, progress, cancellationToken))];
+    }
+
+    // Also where it ends early, no weights stay that the next request changes differently.
+    private ClipLatents DenoiseAlone(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
+        IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
+        }
+        finally
+        {
+            _parts.EndOfDenoising();
+        }
     }
 
     /// <summary>The latents of a request's clips.</summary>
@@ -121,11 +136,13 @@ public sealed class AnimateDiffPipeline : IDisposable
         using var text = new ClipText(prompts, size.Frames, request.Context is not null && (prompts.Travels || _parts.Adapters.ChangeOverFrames),
             (embeddings, window) => _parts.Adapters.Prepare(embeddings, window, size.Frames, prompts.Travels), _parts.ImagePrompts.Project(request, size.Frames));
         warnings.AddRange(prompts.Warnings);
+        _parts.EndOfEncoding(request);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
         // 2. seed → noise, or a source under noise
         using var generator = InitialLatents.Seeded(request.Seed);
         using var start = SourceStart.Of(source, request, size, scheduler, _parts, generator, cancellationToken);
+        _parts.EndOfPictures();
         var first = start?.First ?? 0;
 
         // 3. noise → latents
@@ -153,7 +170,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         return ClipLatents.Of(latents.MoveToOuterDisposeScope());
 
         NoisePrediction PredictionOf(ClipSize clips, Scheduler sampler, int begin) => new(
-            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken));
+            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken), inTurn: _parts.IsLow);
     }
 
     /// <summary>Frames the VAE takes at once.</summary>
@@ -193,7 +210,7 @@ public sealed class AnimateDiffPipeline : IDisposable
             _parts.Apply(request);
             using var scope = NewDisposeScope();
             using var _ = inference_mode();
-            using var made = Denoise(request, size, scheduler, source, "", [], null, CancellationToken.None);
+            using var made = DenoiseAlone(request, size, scheduler, source, "", [], null, CancellationToken.None);
             var chunks = Enumerable.Range(0, size.Clips).Select(_ => new List<Tensor>()).ToArray();
             Decode(made, _parts.LastSizeOf(request, size), null, (clip, images) => chunks[clip].Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
             var frames = stack([.. chunks.Select(clip => cat(clip))]);                                     // [B, F, 3, H, W]
