@@ -8,8 +8,11 @@ internal static class Generation
 {
     private const int LongestName = 60;
 
-    /// <summary>Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt.</summary>
-    public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null)
+    /// <summary>
+    /// Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt. With <paramref name="estimate"/> only
+    /// says what each would take.
+    /// </summary>
+    public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null, bool estimate = false)
     {
         VideoWriter.Check(output ?? NameOf(requests[0].Prompts[0]));        // before minutes of work, not after
         foreach (var request in requests)
@@ -18,6 +21,13 @@ internal static class Generation
             VideoWriter.Check(output ?? NameOf(request.Prompts[0]), fps * Finish.Speed(request.Finish));
         }
         var local = await HubFiles.ResolveAsync(options, cancellationToken);
+        if (estimate)
+        {
+            foreach (var request in requests)
+                Console.WriteLine((await AnimateDiffPipeline.EstimateAsync(local, await HubFiles.ResolveAsync(request, cancellationToken), cancellationToken)).Sentence);
+            return;
+        }
+        await AnimateDiffPipeline.CheckMemoryAsync(local, await HubFiles.ResolveAsync(requests[0], cancellationToken), cancellationToken);
         using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(local, progress, cancellationToken));
         foreach (var note in pipeline.Notes)
             Console.Error.WriteLine(note);

@@ -19,7 +19,7 @@ internal sealed class ModelArguments
     private readonly Option<string> _device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> _threads = new("--threads") { Description = "CPU threads; all cores by default.", HelpName = "N" };
     private readonly Option<MotionVersion?> _motionVersion = new("--motion-version") { Description = "v1, v2 or v3, for a motion module that does not show its version.", HelpName = "VERSION" };
-    private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module." };
+    private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module; try what does not seem to fit into memory." };
 
     public void AddTo(Command command)
     {

@@ -1,4 +1,5 @@
 using AnimateDiff.Control;
+using AnimateDiff.Estimates;
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Sampling;
@@ -40,13 +41,46 @@ public sealed class AnimateDiffPipeline : IDisposable
         PipelineOptions options, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
         LoadAsync(options, tokenizer: null, progress, cancellationToken);
 
-    internal static async Task<AnimateDiffPipeline> LoadAsync(
-        PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    internal static Task<AnimateDiffPipeline> LoadAsync(
+        PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        LoadAsync(() => PipelineParts.Load(options, tokenizer, progress, cancellationToken), cancellationToken);
+
+    /// <summary>What a request is expected to take, without reading weights; in about a second.</summary>
+    /// <param name="options">Which files, and on what to compute.</param>
+    /// <param name="request">What would be generated.</param>
+    /// <param name="cancellationToken">Stops between the parts.</param>
+    /// <exception cref="RequestException">A setting is wrong, or does not go with the models.</exception>
+    /// <exception cref="FileException">A file is missing, damaged, or not what it was given as.</exception>
+    public static Task<RunEstimate> EstimateAsync(PipelineOptions options, GenerationRequest request, CancellationToken cancellationToken = default) =>
+        EstimateAsync(options, null, request, (estimator, settled, size) => estimator.Of(settled, size), cancellationToken);
+
+    /// <summary>Refuses a request that cannot fit into the memory that this process may have, before anything is loaded; <see cref="GenerateAsync"/> does it too.</summary>
+    /// <param name="options">Which files, and on what to compute.</param>
+    /// <param name="request">What would be generated.</param>
+    /// <param name="cancellationToken">Stops between the parts.</param>
+    /// <exception cref="RequestException">It cannot fit, or a setting is wrong, or does not go with the models; says what would fit.</exception>
+    /// <exception cref="FileException">A file is missing, damaged, or not what it was given as.</exception>
+    public static Task CheckMemoryAsync(PipelineOptions options, GenerationRequest request, CancellationToken cancellationToken = default) =>
+        EstimateAsync(options, null, request, (estimator, settled, size) =>
+        {
+            estimator.RequireFit(settled, size);
+            return true;
+        }, cancellationToken);
+
+    internal static async Task<T> EstimateAsync<T>(
+        PipelineOptions options, ITokenizer? tokenizer, GenerationRequest request, Func<Estimator, GenerationRequest, ClipSize, T> ask, CancellationToken cancellationToken)
+    {
+        using var pipeline = await LoadAsync(() => PipelineParts.Shapes(options, tokenizer, cancellationToken), cancellationToken);
+        request = await pipeline.SettleAsync(request, [], cancellationToken);
+        return await pipeline._worker.RunAsync(() => ask(new Estimator(pipeline._parts), request, pipeline._parts.SizeOf(request)), cancellationToken);
+    }
+
+    private static async Task<AnimateDiffPipeline> LoadAsync(Func<PipelineParts> load, CancellationToken cancellationToken)
     {
         var worker = new TorchWorker();
         try
         {
-            return new AnimateDiffPipeline(worker, await worker.RunAsync(() => PipelineParts.Load(options, tokenizer, progress, cancellationToken), cancellationToken));
+            return new AnimateDiffPipeline(worker, await worker.RunAsync(load, cancellationToken));
         }
         catch
         {
@@ -100,6 +134,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
+        new Estimator(_parts).RequireFit(request, size);
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
@@ -174,7 +209,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     /// <summary>Frames the VAE takes at once.</summary>
-    internal static int FramesAtOnce(int? chunk, int height, int width) => chunk ?? Math.Max(1, PixelsDecodedAtOnce / (height * width));
+    internal static int FramesAtOnce(int? chunk, int height, int width) => chunk ?? (int)Math.Max(1, PixelsDecodedAtOnce / ((long)height * width));
 
     /// <summary>Decodes clip after clip, a few frames at a time; each chunk goes to <paramref name="sink"/> as [n, 3, H, W] in −1…1.</summary>
     private void Decode(ClipLatents latents, ClipSize size, int? chunk, Action<int, Tensor> sink,

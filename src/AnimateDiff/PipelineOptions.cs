@@ -41,7 +41,7 @@ public sealed record PipelineOptions
     /// <summary>Whether the resnets' norms look across frames, as an official inference configuration may say. Null: as the module's version has it.</summary>
     public bool? ResnetNormAcrossFrames { get; init; }
 
-    /// <summary>Accept pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module.</summary>
+    /// <summary>Accept pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module, and requests that are not expected to fit into memory.</summary>
     public bool Force { get; init; }
 
     /// <summary>Name of <see cref="DType"/>: <c>fp32</c> or <c>bf16</c>.</summary>

@@ -64,6 +64,12 @@ internal sealed class PipelineParts : IDisposable
     /// <summary>Shape of the VAE.</summary>
     public VaeConfig VaeConfig => _vae.Model.Config;
 
+    /// <summary>What they were loaded with.</summary>
+    public PipelineOptions Options => _options;
+
+    /// <summary>Parameters of the models, whether or not their weights are there.</summary>
+    public (long UNet, long Vae, long Text) ParameterCounts => (Count(_unet.Model), Count(_vae.Model), Count(_textModel.Model));
+
     /// <summary>Whether models come and go (<see cref="MemoryUse.Low"/>).</summary>
     public bool IsLow => _options.Memory == MemoryUse.Low;
 
@@ -87,12 +93,12 @@ internal sealed class PipelineParts : IDisposable
     /// Reads everything, or with little memory what the files are and no weights yet. Models are made without weights and take over the files' tensors, one at a time.
     /// </summary>
     public static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken) =>
-        Load(options, tokenizer, filled: options.Memory == MemoryUse.Normal, progress, cancellationToken);
+        Load(options, tokenizer, filled: options.Memory == MemoryUse.Normal, recorded: true, progress, cancellationToken);
 
     /// <summary>The parts without weights, to estimate from.</summary>
-    public static PipelineParts Shapes(PipelineOptions options, ITokenizer? tokenizer, CancellationToken cancellationToken) => Load(options, tokenizer, filled: false, null, cancellationToken);
+    public static PipelineParts Shapes(PipelineOptions options, ITokenizer? tokenizer, CancellationToken cancellationToken) => Load(options, tokenizer, filled: false, recorded: false, null, cancellationToken);
 
-    private static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, bool filled, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    private static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, bool filled, bool recorded, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         options.Validate();
         if (options.Threads is { } threads)
@@ -170,7 +176,7 @@ internal sealed class PipelineParts : IDisposable
             if (options.Memory == MemoryUse.Low)
                 NativeHeap.ReturnLargeBlocks();
             return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
-                [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
+                !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
         }
         catch
         {
@@ -215,6 +221,14 @@ internal sealed class PipelineParts : IDisposable
 
     /// <summary>The size of a request's clips when they are decoded: that of the second run, where there is one.</summary>
     public ClipSize LastSizeOf(GenerationRequest request, ClipSize first) => request.Hires?.SizeOf(first, VaeConfig.PixelsPerLatent) ?? first;
+
+    /// <summary>Elements that a request's adapters take: their matrices, and the weights they change, which are kept.</summary>
+    public long AdaptedElements(GenerationRequest request)
+    {
+        var layers = request.Adapters.SelectMany(adapter => _adapters.Open(adapter).Layers).ToList();
+        return layers.Sum(layer => layer.Value.Down.ElementCount + layer.Value.Up.ElementCount)
+            + layers.DistinctBy(layer => layer.Key).Sum(layer => layer.Value.Up.Shape[0] * layer.Value.Down.ElementCount / layer.Value.Down.Shape[0]);
+    }
 
     /// <summary>Puts a request's adapters and control networks in place, and the norms of its semantics.</summary>
     /// <returns>What the user should know of it, as sentences.</returns>
@@ -307,6 +321,8 @@ internal sealed class PipelineParts : IDisposable
         Finish = request.Finish is { Count: > 0 } finish ? finish : null,
         Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts), .. ClipFinisher.FilesOf(request.Finish)])],
     };
+
+    private static long Count(nn.Module model) => model.parameters().Sum(parameter => parameter.numel());
 
     private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>
         Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
