@@ -17,8 +17,9 @@ internal sealed record WeightCounts(long UNet, long Vae, long Text, long Extras)
 /// <param name="Evaluations">Steps, all runs together.</param>
 internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlops, int Evaluations)
 {
-    // Measured: the runtime and libtorch with nothing loaded, and the share of what is freed that the heap keeps between what lives. Large blocks go back with little memory.
-    private const double Runtime = 0.30e9, HeapNormal = 1.10, HeapLow = 1.03;
+    // Measured: bytes of the runtime and libtorch with nothing loaded, and how many times as much as its activations a run takes: the heap keeps what is free
+    // between what lives. With little memory large blocks go back.
+    private const double Runtime = 0.25e9, HeapNormal = 2.5, HeapLow = 1.1;
 
     // Elements beside those of the layers while one of them runs on a piece: its own activations, at their widest those of a feed-forward layer.
     private const double PieceLayers = 12;
@@ -33,8 +34,9 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
         var (_, flops) = last == size ? (large, largeFlops) : Step(parts, request, size, low);
 
         var piece = low ? PieceLayers * pieceSize : 0;
-        var denoising = large + Math.Min(piece, PieceLayers * large);
-        var decoding = vae.Elements * decoded;
+        var heap = low ? HeapLow : HeapNormal;
+        var denoising = heap * (large + Math.Min(piece, PieceLayers * large));
+        var decoding = heap * vae.Elements * decoded;
         var pictures = 3.0 * last.Clips * last.Frames * last.Height * last.Width * (request.Finish.Count > 0 ? 2 : 1);           // bytes
         var elements = low
             ? Math.Max(weights.UNet + weights.Extras + Math.Max(weights.Text, denoising), weights.Vae + decoding)
@@ -49,7 +51,7 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
             var again = Math.Ceiling((hires.Steps ?? request.Steps) * hires.Strength);
             (total, evaluations) = (total + again * largeFlops, evaluations + (int)again);
         }
-        return new RunCost((long)(Runtime + elements * bytes * (low ? HeapLow : HeapNormal) + pictures), flops, total, evaluations);
+        return new RunCost((long)(Runtime + elements * bytes + pictures), flops, total, evaluations);
     }
 
     // Elements that are held at the widest place of a step, and its work.

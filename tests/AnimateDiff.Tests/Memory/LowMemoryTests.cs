@@ -88,7 +88,7 @@ public sealed class LowMemoryTests : IDisposable
 
         var options = Recipe.FromJson(made.Recipe.ToJson(), "").ToOptions();
         Assert.Equal((MemoryUse.Low, ScalarType.BFloat16), (options.Memory, options.DType));
-        Assert.DoesNotContain("memory", (await normal.DescribeAsync(request)).ToJson());
+        Assert.DoesNotContain("\"memory\":", (await normal.DescribeAsync(request)).ToJson());
     }
 
     [Fact]
