@@ -21,8 +21,8 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
     // between what lives. With little memory large blocks go back.
     private const double Runtime = 0.25e9, HeapNormal = 2.5, HeapLow = 1.1;
 
-    // Elements beside those of the layers while one of them runs on a piece: its own activations, at their widest those of a feed-forward layer.
-    private const double PieceLayers = 12;
+    // Elements beside those of the layers while one of them runs on a piece: its own activations. Measured.
+    private const double PieceLayers = 7;
 
     /// <summary>The cost of a request of this size; where the clip is made again at a larger size, at that.</summary>
     public static RunCost Of(PipelineParts parts, WeightCounts weights, GenerationRequest request, ClipSize size, MemoryUse memory, ScalarType dtype, long pieceSize)
