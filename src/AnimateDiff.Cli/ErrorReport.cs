@@ -36,7 +36,7 @@ internal static class ErrorReport
     private static string Sentence(Exception error) => error switch
     {
         AnimateDiffException => error.Message,
-        OutOfMemoryException => "out of memory: use fewer frames or a smaller picture (--frames, --width, --height), or --dtype bf16.",
+        OutOfMemoryException => "out of memory: use --memory low, or fewer frames or a smaller picture (--frames, --width, --height).",
         _ => $"{error.GetType().Name}: {error.Message}",
     };
 }

@@ -29,10 +29,11 @@ internal static class GenerateCommand
         semantics.AcceptOnlyFromAmong("official", "diffusers");
         var output = new Option<string?>("--out") { Description = "FILE.gif, .webp, .mp4, .webm, .apng, or a folder DIR/ for PNG frames and run.json; by default a GIF in this folder, named after the prompt.", HelpName = "FILE|DIR/" };
 
+        var estimate = new Option<bool>("--estimate") { Description = "Only say how much memory and time it would take on this machine." };
         var profile = new Option<bool>("--profile") { Description = "Afterwards print where the time went, by kind of layer; on the CPU." };
         var config = new Option<string?>(ConfigFile.Option) { Description = "A YAML file with any of these options under their names, and prompt; what is given here wins.", HelpName = "FILE" };
 
-        var command = new Command("generate", "Turns prompts into animations.") { prompts, config, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics, profile };
+        var command = new Command("generate", "Turns prompts into animations.") { prompts, config, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics, estimate, profile };
         source.AddTo(command);
         model.AddTo(command);
         control.AddTo(command);
@@ -64,7 +65,10 @@ internal static class GenerateCommand
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
-            await Generation.RunAsync(options, requests, parsed.GetValue(fps), parsed.GetValue(output), cancellationToken, profiles: parsed.GetValue(profile));
+            if (parsed.GetValue(estimate))
+                await Generation.EstimateAsync(options, requests, cancellationToken);
+            else
+                await Generation.RunAsync(options, requests, parsed.GetValue(fps), parsed.GetValue(output), cancellationToken, profiles: parsed.GetValue(profile));
             return ExitCodes.Done;
         });
         return HelpWithExamples.WithExamples(command, """

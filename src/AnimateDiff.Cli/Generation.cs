@@ -9,7 +9,18 @@ internal static class Generation
 {
     private const int LongestName = 60;
 
-    /// <summary>Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt.</summary>
+    /// <summary>Says what each request would take, and makes none.</summary>
+    public static async Task EstimateAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, CancellationToken cancellationToken)
+    {
+        var local = await HubFiles.ResolveAsync(options, cancellationToken);
+        foreach (var request in requests)
+            Console.WriteLine((await AnimateDiffPipeline.EstimateAsync(local, await HubFiles.ResolveAsync(request, cancellationToken), cancellationToken)).Sentence);
+    }
+
+    /// <summary>
+    /// Loads the models, and generates and writes each request; without <paramref name="output"/> to a GIF named after its prompt. With <paramref name="profiles"/> prints
+    /// where the time of each went.
+    /// </summary>
     public static async Task RunAsync(PipelineOptions options, IReadOnlyList<GenerationRequest> requests, double fps, string? output, CancellationToken cancellationToken, Recipe? expected = null, bool profiles = false)
     {
         if (profiles && options.Device != "cpu")
@@ -20,6 +31,7 @@ internal static class Generation
             VideoWriter.Check(output ?? NameOf(request.Prompts[0]), fps * Finish.Speed(request.Finish));
         }
         var local = await HubFiles.ResolveAsync(options, cancellationToken);
+        await AnimateDiffPipeline.CheckMemoryAsync(local, await HubFiles.ResolveAsync(requests[0], cancellationToken), cancellationToken);
         using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(local, progress, cancellationToken));
         foreach (var note in pipeline.Notes)
             Console.Error.WriteLine(note);

@@ -15,14 +15,15 @@ internal sealed class ModelArguments
     private readonly Option<string[]> _lora = new("--lora") { Description = "A LoRA of the image model (kohya, diffusers, PEFT); may be given several times.", HelpName = "FILE[:CURVE]" };
     private readonly Option<string[]> _embedding = new("--embedding") { Description = "A textual-inversion embedding; may be given several times.", HelpName = "FILE" };
     private readonly Option<string> _dtype = new("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
+    private readonly Option<MemoryUse?> _memory = new("--memory") { Description = "low: models in memory only while they are used, frames a few at a time, and bf16 unless --dtype is given; slower.", HelpName = "normal|low" };
     private readonly Option<string> _device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
     private readonly Option<int?> _threads = new("--threads") { Description = "CPU threads; all cores by default.", HelpName = "N" };
     private readonly Option<MotionVersion?> _motionVersion = new("--motion-version") { Description = "v1, v2 or v3, for a motion module that does not show its version.", HelpName = "VERSION" };
-    private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module." };
+    private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module; try what does not seem to fit into memory." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _dtype, _device, _threads, _motionVersion, _force])
+        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _dtype, _memory, _device, _threads, _motionVersion, _force])
             command.Options.Add(option);
     }
 
@@ -35,7 +36,8 @@ internal sealed class ModelArguments
         Tokenizer = parsed.GetValue(_tokenizer) ?? recorded?.Tokenizer,
         Vae = parsed.GetValue(_vae) ?? recorded?.Vae,
         Embeddings = parsed.GetValue(_embedding) is { Length: > 0 } embeddings ? embeddings : recorded?.Embeddings ?? [],
-        DType = PipelineOptions.ParseDType(Given(parsed, _dtype) ?? recorded?.DTypeName ?? parsed.GetValue(_dtype)!),
+        DType = PipelineOptions.ParseDType(Given(parsed, _dtype) ?? recorded?.DTypeName ?? (parsed.GetValue(_memory) == MemoryUse.Low ? "bf16" : parsed.GetValue(_dtype)!)),
+        Memory = parsed.GetValue(_memory) ?? recorded?.Memory ?? MemoryUse.Normal,
         Device = Given(parsed, _device) ?? recorded?.Device ?? parsed.GetValue(_device)!,
         Threads = parsed.GetValue(_threads),
         MotionVersion = parsed.GetValue(_motionVersion) ?? recorded?.MotionVersion,

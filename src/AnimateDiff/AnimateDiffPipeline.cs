@@ -1,4 +1,5 @@
 using AnimateDiff.Control;
+using AnimateDiff.Estimates;
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Profiling;
@@ -41,13 +42,46 @@ public sealed class AnimateDiffPipeline : IDisposable
         PipelineOptions options, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
         LoadAsync(options, tokenizer: null, progress, cancellationToken);
 
-    internal static async Task<AnimateDiffPipeline> LoadAsync(
-        PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    internal static Task<AnimateDiffPipeline> LoadAsync(
+        PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        LoadAsync(() => PipelineParts.Load(options, tokenizer, progress, cancellationToken), cancellationToken);
+
+    /// <summary>What a request is expected to take, without reading weights; in about a second.</summary>
+    /// <param name="options">Which files, and on what to compute.</param>
+    /// <param name="request">What would be generated.</param>
+    /// <param name="cancellationToken">Stops between the parts.</param>
+    /// <exception cref="RequestException">A setting is wrong, or does not go with the models.</exception>
+    /// <exception cref="FileException">A file is missing, damaged, or not what it was given as.</exception>
+    public static Task<RunEstimate> EstimateAsync(PipelineOptions options, GenerationRequest request, CancellationToken cancellationToken = default) =>
+        EstimateAsync(options, null, request, (estimator, settled, size) => estimator.Of(settled, size), cancellationToken);
+
+    /// <summary>Refuses a request that cannot fit into the memory that this process may have, before anything is loaded; <see cref="GenerateAsync"/> does it too.</summary>
+    /// <param name="options">Which files, and on what to compute.</param>
+    /// <param name="request">What would be generated.</param>
+    /// <param name="cancellationToken">Stops between the parts.</param>
+    /// <exception cref="RequestException">It cannot fit, or a setting is wrong, or does not go with the models; says what would fit.</exception>
+    /// <exception cref="FileException">A file is missing, damaged, or not what it was given as.</exception>
+    public static Task CheckMemoryAsync(PipelineOptions options, GenerationRequest request, CancellationToken cancellationToken = default) =>
+        EstimateAsync(options, null, request, (estimator, settled, size) =>
+        {
+            estimator.RequireFit(settled, size);
+            return true;
+        }, cancellationToken);
+
+    internal static async Task<T> EstimateAsync<T>(
+        PipelineOptions options, ITokenizer? tokenizer, GenerationRequest request, Func<Estimator, GenerationRequest, ClipSize, T> ask, CancellationToken cancellationToken)
+    {
+        using var pipeline = await LoadAsync(() => PipelineParts.Shapes(options, tokenizer, cancellationToken), cancellationToken);
+        request = await pipeline.SettleAsync(request, [], cancellationToken);
+        return await pipeline._worker.RunAsync(() => ask(new Estimator(pipeline._parts), request, pipeline._parts.SizeOf(request)), cancellationToken);
+    }
+
+    private static async Task<AnimateDiffPipeline> LoadAsync(Func<PipelineParts> load, CancellationToken cancellationToken)
     {
         var worker = new TorchWorker();
         try
         {
-            return new AnimateDiffPipeline(worker, await worker.RunAsync(() => PipelineParts.Load(options, tokenizer, progress, cancellationToken), cancellationToken));
+            return new AnimateDiffPipeline(worker, await worker.RunAsync(load, cancellationToken));
         }
         catch
         {
@@ -101,13 +135,29 @@ public sealed class AnimateDiffPipeline : IDisposable
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
+        new Estimator(_parts).RequireFit(request, size);
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
-        using var latents = Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
+        using var latents = DenoiseAlone(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
         VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames, inFile: size.IsLong(request)))];
         Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        _parts.EndOfPictures();
         return [.. videos.Select(video => ClipFinisher.Apply(video.Build(), request.Finish, request.IsClosed, _parts.Device, progress, cancellationToken))];
+    }
+
+    // Also where it ends early, no weights stay that the next request changes differently.
+    private ClipLatents DenoiseAlone(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
+        IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
+        }
+        finally
+        {
+            _parts.EndOfDenoising();
+        }
     }
 
     /// <summary>The latents of a request's clips.</summary>
@@ -122,11 +172,13 @@ public sealed class AnimateDiffPipeline : IDisposable
         using var text = new ClipText(prompts, size.Frames, request.Context is not null && (prompts.Travels || _parts.Adapters.ChangeOverFrames),
             (embeddings, window) => _parts.Adapters.Prepare(embeddings, window, size.Frames, prompts.Travels), _parts.ImagePrompts.Project(request, size.Frames));
         warnings.AddRange(prompts.Warnings);
+        _parts.EndOfEncoding(request);
         progress?.Report(new(GenerationStage.Encode, 1, 1));
 
         // 2. seed → noise, or a source under noise
         using var generator = InitialLatents.Seeded(request.Seed);
         using var start = SourceStart.Of(source, request, size, scheduler, _parts, generator, cancellationToken);
+        _parts.EndOfPictures();
         var first = start?.First ?? 0;
 
         // 3. noise → latents
@@ -154,11 +206,11 @@ public sealed class AnimateDiffPipeline : IDisposable
         return ClipLatents.Of(latents.MoveToOuterDisposeScope());
 
         NoisePrediction PredictionOf(ClipSize clips, Scheduler sampler, int begin) => new(
-            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken));
+            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken), inTurn: _parts.IsLow);
     }
 
     /// <summary>Frames the VAE takes at once.</summary>
-    internal static int FramesAtOnce(int? chunk, int height, int width) => chunk ?? Math.Max(1, PixelsDecodedAtOnce / (height * width));
+    internal static int FramesAtOnce(int? chunk, int height, int width) => chunk ?? (int)Math.Max(1, PixelsDecodedAtOnce / ((long)height * width));
 
     /// <summary>Decodes clip after clip, a few frames at a time; each chunk goes to <paramref name="sink"/> as [n, 3, H, W] in −1…1.</summary>
     private void Decode(ClipLatents latents, ClipSize size, int? chunk, Action<int, Tensor> sink,
@@ -194,7 +246,7 @@ public sealed class AnimateDiffPipeline : IDisposable
             _parts.Apply(request);
             using var scope = NewDisposeScope();
             using var _ = inference_mode();
-            using var made = Denoise(request, size, scheduler, source, "", [], null, CancellationToken.None);
+            using var made = DenoiseAlone(request, size, scheduler, source, "", [], null, CancellationToken.None);
             var chunks = Enumerable.Range(0, size.Clips).Select(_ => new List<Tensor>()).ToArray();
             Decode(made, _parts.LastSizeOf(request, size), null, (clip, images) => chunks[clip].Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
             var frames = stack([.. chunks.Select(clip => cat(clip))]);                                     // [B, F, 3, H, W]

@@ -23,6 +23,12 @@ public sealed record PipelineOptions
     /// <summary>Type of weights and activations: <see cref="torch.ScalarType.Float32"/> or <see cref="torch.ScalarType.BFloat16"/>.</summary>
     public ScalarType DType { get; init; } = ScalarType.Float32;
 
+    /// <summary>What is done about memory; normal by default.</summary>
+    public MemoryUse Memory { get; init; }
+
+    /// <summary>Elements of what a layer sees at a time with little memory: three frames of 512×512 in Stable Diffusion's widest level.</summary>
+    internal long PieceSize { get; init; } = 4 << 20;
+
     /// <summary><c>cpu</c>, or <c>cuda</c> with the CUDA build of libtorch.</summary>
     public string Device { get; init; } = "cpu";
 
@@ -35,7 +41,7 @@ public sealed record PipelineOptions
     /// <summary>Whether the resnets' norms look across frames, as an official inference configuration may say. Null: as the module's version has it.</summary>
     public bool? ResnetNormAcrossFrames { get; init; }
 
-    /// <summary>Accept pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module.</summary>
+    /// <summary>Accept pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module, and requests that are not expected to fit into memory.</summary>
     public bool Force { get; init; }
 
     /// <summary>Name of <see cref="DType"/>: <c>fp32</c> or <c>bf16</c>.</summary>

@@ -33,26 +33,45 @@ internal sealed class PipelineParts : IDisposable
 
     private readonly PipelineOptions _options;
     private readonly ModelKind? _motion;
-    private readonly ClipTextModel _textModel;
+    private readonly WeightsOnDemand<ClipTextModel> _textModel;
+    private readonly WeightsOnDemand<UNetMotionModel> _unet;
+    private readonly WeightsOnDemand<AutoencoderKL> _vae;
     private readonly IReadOnlyList<TextualInversion> _inversions;
+    private readonly IReadOnlyList<IDisposable> _open;
     private readonly AdapterFiles _adapters;
     private readonly Task<RecipeFile[]> _files;
 
-    private PipelineParts(PipelineOptions options, ModelKind baseModel, ModelKind? motion, UNetMotionModel unet, AutoencoderKL vae, ClipTextModel textModel,
-        PromptEncoder prompts, IReadOnlyList<TextualInversion> inversions, IEnumerable<string> files)
+    private PipelineParts(PipelineOptions options, ModelKind baseModel, ModelKind? motion, WeightsOnDemand<UNetMotionModel> unet, WeightsOnDemand<AutoencoderKL> vae,
+        WeightsOnDemand<ClipTextModel> textModel, PromptEncoder prompts, IReadOnlyList<TextualInversion> inversions, IReadOnlyList<IDisposable> open, IEnumerable<string> files)
     {
-        (_options, _motion, _textModel, _inversions) = (options, motion, textModel, inversions);
-        (UNet, Vae, Prompts) = (unet, vae, prompts);
+        (_options, _motion, _unet, _vae, _textModel, _inversions, _open) = (options, motion, unet, vae, textModel, inversions, open);
+        Prompts = prompts;
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
-        Adapters = new RequestAdapters(unet, textModel);
+        Adapters = new RequestAdapters(unet.Model, textModel.Model);
         Control = new ControlModels(baseModel, options);
-        ImagePrompts = new ImagePromptModels(unet, baseModel, options);
+        ImagePrompts = new ImagePromptModels(unet.Model, baseModel, options);
+        if (IsLow)
+            UNet.PieceSize = options.PieceSize;
         _files = HashesOf(files);
     }
 
-    public UNetMotionModel UNet { get; }
+    /// <summary>The UNet, which has its weights from <see cref="Apply"/> on.</summary>
+    public UNetMotionModel UNet => _unet.Model;
 
-    public AutoencoderKL Vae { get; }
+    /// <summary>The VAE, whose weights are read where they are not there.</summary>
+    public AutoencoderKL Vae => _vae.Filled();
+
+    /// <summary>Shape of the VAE.</summary>
+    public VaeConfig VaeConfig => _vae.Model.Config;
+
+    /// <summary>What they were loaded with.</summary>
+    public PipelineOptions Options => _options;
+
+    /// <summary>Parameters of the models, whether or not their weights are there.</summary>
+    public (long UNet, long Vae, long Text) ParameterCounts => (Count(_unet.Model), Count(_vae.Model), Count(_textModel.Model));
+
+    /// <summary>Whether models come and go (<see cref="MemoryUse.Low"/>).</summary>
+    public bool IsLow => _options.Memory == MemoryUse.Low;
 
     public PromptEncoder Prompts { get; }
 
@@ -70,8 +89,16 @@ internal sealed class PipelineParts : IDisposable
     /// <summary>What was loaded, in sentences.</summary>
     public IReadOnlyList<string> Notes => _motion is null ? [] : [_motion.Sentence, .. _motion.Warnings];
 
-    /// <summary>Reads everything. Models are made without weights and take over the files' tensors, one at a time.</summary>
-    public static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads everything, or with little memory what the files are and no weights yet. Models are made without weights and take over the files' tensors, one at a time.
+    /// </summary>
+    public static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken) =>
+        Load(options, tokenizer, filled: options.Memory == MemoryUse.Normal, recorded: true, progress, cancellationToken);
+
+    /// <summary>The parts without weights, to estimate from.</summary>
+    public static PipelineParts Shapes(PipelineOptions options, ITokenizer? tokenizer, CancellationToken cancellationToken) => Load(options, tokenizer, filled: false, recorded: false, null, cancellationToken);
+
+    private static PipelineParts Load(PipelineOptions options, ITokenizer? tokenizer, bool filled, bool recorded, IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         options.Validate();
         if (options.Threads is { } threads)
@@ -92,9 +119,9 @@ internal sealed class PipelineParts : IDisposable
         try
         {
             Next();                                                                         // 1. what the files are, and whether they go together
-            using var files = BaseModelFiles.Open(options.Base);
-            using var vaeFiles = options.Vae is null ? null : VaeFiles.Open(options.Vae);
-            using var motionFiles = options.Motion is null ? null : MotionFiles.Open(options.Motion, options.MotionVersion);
+            var files = Own(BaseModelFiles.Open(options.Base));
+            var vaeFiles = options.Vae is null ? null : Own(VaeFiles.Open(options.Vae));
+            var motionFiles = options.Motion is null ? null : Own(MotionFiles.Open(options.Motion, options.MotionVersion));
             if (motionFiles is not null)
                 ModelPairing.CheckMotion(motionFiles.Path, motionFiles.Kind, files.Kind);
             var device = new Device(options.Device);
@@ -103,39 +130,53 @@ internal sealed class PipelineParts : IDisposable
                 ModuleWeights.Load(module, weights, name, options.DType, device, part);
                 module.eval();
             }
+            WeightsOnDemand<T> Made<T>(T module, Action<T> fill) where T : nn.Module
+            {
+                var model = new WeightsOnDemand<T>(Own(module), fill);
+                if (filled)
+                    model.Filled();
+                return model;
+            }
 
             Next();                                                                         // 2. prompts → embeddings
             var tokenizerFolder = options.Tokenizer is { } given ? TokenizerFolder(given) : files.TokenizerFolder;
             tokenizer ??= ClipTokenizer.Load(tokenizerFolder ?? throw new RequestException(
                 $"{options.Base} has no tokenizer of its own: pass --tokenizer with the folder of CLIP's vocab.json and merges.txt, such as the tokenizer/ of a Stable Diffusion 1.5 folder, or stable-diffusion-v1-5/stable-diffusion-v1-5:tokenizer on the hub."));
-            var textModel = Own(new ClipTextModel(ClipTextConfig.Parse(files.TextEncoderConfig, files.Path), META));
-            Fill(textModel, files.TextEncoder, "text encoder");
+            var textModel = Made(new ClipTextModel(ClipTextConfig.Parse(files.TextEncoderConfig, files.Path), META), model => Fill(model, files.TextEncoder, "text encoder"));
             TextualInversion[] inversions = [.. options.Embeddings.Select(path =>
             {
                 using var embedding = WeightFile.Open(path);
-                return Own(TextualInversion.Read(embedding, textModel.Config.HiddenSize));
+                return Own(TextualInversion.Read(embedding, textModel.Model.Config.HiddenSize));
             })];
 
             Next();                                                                         // 3. the image layers
             var unetConfig = UNetConfig.Parse(files.UNetConfig, files.Path);
             var motionConfig = motionFiles is null ? null : MotionConfig.Parse(motionFiles.Config, motionFiles.Path);
-            var unet = Own(new UNetMotionModel(unetConfig, motionConfig, META));
-            Fill(unet, files.UNet, "UNet", name => !UNetMotionModel.IsMotion(name));
-
-            if (motionFiles is not null)
+            var unet = Made(new UNetMotionModel(unetConfig, motionConfig, META), model =>
             {
-                Next();                                                                     // 4. the motion module
-                Fill(unet, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
-                unet.RoundPositions(motionFiles.Precision);                                 // official files hold them exactly: so both layouts give the same
-            }
+                Fill(model, files.UNet, "UNet", name => !UNetMotionModel.IsMotion(name));
+                if (motionFiles is null)
+                    return;
+                if (filled)
+                    Next();                                                                 // 4. the motion module
+                Fill(model, motionFiles.Weights, "motion module", UNetMotionModel.IsMotion);
+                model.RoundPositions(motionFiles.Precision);                                // official files hold them exactly: so both layouts give the same
+            });
 
             Next();                                                                         // 5. latents → frames
-            var vae = Own(new AutoencoderKL(VaeConfig.Parse(vaeFiles?.Config ?? files.VaeConfig, options.Vae ?? files.Path), META));
-            Fill(vae, vaeFiles?.Weights ?? files.Vae, "VAE");
+            var vae = Made(new AutoencoderKL(VaeConfig.Parse(vaeFiles?.Config ?? files.VaeConfig, options.Vae ?? files.Path), META), model => Fill(model, vaeFiles?.Weights ?? files.Vae, "VAE"));
             progress?.Report(new(GenerationStage.Load, total, total));
 
-            return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel, inversions), inversions,
-                [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
+            List<IDisposable> open = [files, .. vaeFiles is null ? Array.Empty<IDisposable>() : [vaeFiles], .. motionFiles is null ? Array.Empty<IDisposable>() : [motionFiles]];
+            if (filled)
+            {
+                open.ForEach(file => file.Dispose());
+                open = [];
+            }
+            if (options.Memory == MemoryUse.Low)
+                NativeHeap.ReturnLargeBlocks();
+            return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
+                !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
         }
         catch
         {
@@ -162,7 +203,7 @@ internal sealed class PipelineParts : IDisposable
             throw new RequestException($"Windows of {window} frames are asked for; this motion module takes 2 to {longest}.");
         if (request.FreeNoise is not null && UNet.Motion is { IsConvolution: true })
             throw new RequestException("FreeNoise needs a motion module that attends, and this one convolves: use context windows.");
-        var pixels = Vae.Config.PixelsPerLatent;
+        var pixels = VaeConfig.PixelsPerLatent;
         var (height, width) = (request.Height ?? UNet.Config.SampleSize * pixels, request.Width ?? UNet.Config.SampleSize * pixels);
         if (height < pixels || width < pixels || height % pixels != 0 || width % pixels != 0)
             throw new RequestException($"The picture size {width}×{height} is not possible: width and height must be multiples of {pixels}.");
@@ -180,13 +221,23 @@ internal sealed class PipelineParts : IDisposable
     }
 
     /// <summary>The size of a request's clips when they are decoded: that of the second run, where there is one.</summary>
-    public ClipSize LastSizeOf(GenerationRequest request, ClipSize first) => request.Hires?.SizeOf(first, Vae.Config.PixelsPerLatent) ?? first;
+    public ClipSize LastSizeOf(GenerationRequest request, ClipSize first) => request.Hires?.SizeOf(first, VaeConfig.PixelsPerLatent) ?? first;
+
+    /// <summary>Elements that a request's adapters take: their matrices, and the weights they change, which are kept.</summary>
+    public long AdaptedElements(GenerationRequest request)
+    {
+        var layers = request.Adapters.SelectMany(adapter => _adapters.Open(adapter).Layers).ToList();
+        return layers.Sum(layer => layer.Value.Down.ElementCount + layer.Value.Up.ElementCount)
+            + layers.DistinctBy(layer => layer.Key).Sum(layer => layer.Value.Up.Shape[0] * layer.Value.Down.ElementCount / layer.Value.Down.Shape[0]);
+    }
 
     /// <summary>Puts a request's adapters and control networks in place, and the norms of its semantics.</summary>
     /// <returns>What the user should know of it, as sentences.</returns>
     public IReadOnlyList<string> Apply(GenerationRequest request)
     {
         ClipFinisher.Check(request.Finish);
+        _textModel.Filled();
+        _unet.Filled();
         Adapters.Start([.. request.Adapters.Select(adapter => (_adapters.Open(adapter), adapter.Scale))], request.FreeNoise);
         Control.Set(request);
         ImagePrompts.Load(request.ImagePrompts);
@@ -197,6 +248,34 @@ internal sealed class PipelineParts : IDisposable
         return Adapters.Skipped is { Count: > 0 } skipped
             ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."]
             : [];
+    }
+
+    /// <summary>With little memory, lets go of what no one needs once a request's prompts are encoded; adapters whose strength changes over the steps need the text encoder.</summary>
+    public void EndOfEncoding(GenerationRequest request)
+    {
+        if (!IsLow)
+            return;
+        ImagePrompts.Load([]);
+        if (request.Adapters.All(adapter => adapter.Scale.IsConstant))
+            _textModel.Release();
+    }
+
+    /// <summary>With little memory, lets go of everything but the VAE.</summary>
+    public void EndOfDenoising()
+    {
+        if (!IsLow)
+            return;
+        Adapters.Dispose();
+        Control.Dispose();
+        _textModel.Release();
+        _unet.Release();
+    }
+
+    /// <summary>With little memory, lets go of the VAE.</summary>
+    public void EndOfPictures()
+    {
+        if (IsLow)
+            _vae.Release();
     }
 
     /// <summary>Everything that makes a request again; waits for the hashes, which are computed in the background from the time of loading.</summary>
@@ -224,6 +303,7 @@ internal sealed class PipelineParts : IDisposable
         InitialNoise = request.InitialNoise,
         FrameSeeds = request.FrameSeeds is { Count: > 0 } seeds ? seeds : null,
         Dtype = _options.DTypeName,
+        Memory = IsLow ? MemoryUse.Low : null,
         Device = _options.Device,
         Base = _options.Base,
         Motion = _options.Motion,
@@ -244,6 +324,8 @@ internal sealed class PipelineParts : IDisposable
         Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts), .. ClipFinisher.FilesOf(request.Finish)])],
     };
 
+    private static long Count(nn.Module model) => model.parameters().Sum(parameter => parameter.numel());
+
     private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>
         Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));
 
@@ -253,9 +335,11 @@ internal sealed class PipelineParts : IDisposable
         Adapters.Dispose();
         _adapters.Dispose();
         ImagePrompts.Dispose();
-        UNet.Dispose();
-        Vae.Dispose();
+        _unet.Dispose();
+        _vae.Dispose();
         _textModel.Dispose();
+        foreach (var file in _open)
+            file.Dispose();
         foreach (var inversion in _inversions)
             inversion.Dispose();
     }

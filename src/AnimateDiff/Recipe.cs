@@ -75,6 +75,8 @@ public sealed record Recipe
     public required Semantics Semantics { get; init; }
     /// <summary><c>fp32</c> or <c>bf16</c>.</summary>
     public required string Dtype { get; init; }
+    /// <summary>See <see cref="PipelineOptions.Memory"/>; null for normal.</summary>
+    public MemoryUse? Memory { get; init; }
     /// <summary><c>cpu</c> or <c>cuda</c>.</summary>
     public required string Device { get; init; }
     /// <summary>Frames a second as generated; frames that are put between them (<see cref="Finish"/>) make it more in the output.</summary>
@@ -221,6 +223,7 @@ public sealed record Recipe
         ResnetNormAcrossFrames = ResnetNormAcrossFrames,
         Embeddings = Embeddings,
         DType = PipelineOptions.ParseDType(Dtype),
+        Memory = Memory ?? MemoryUse.Normal,
         Device = Device,
     };
 }

@@ -22,6 +22,9 @@ internal abstract class ControlEncoder : nn.Module
     /// <summary>Whether, with gradients on, the layers keep only their inputs and run again in the backward pass, as <see cref="UNetMotionModel.Recomputes"/>.</summary>
     public bool Recomputes { get; set; }
 
+    /// <summary>As <see cref="UNetMotionModel.PieceSize"/>.</summary>
+    public long? PieceSize { get; set; }
+
     private protected ControlEncoder(string name, ControlConfig config, nn.Module<Tensor, Tensor> embedding, MotionConfig? motion, Device? device) : base(name)
     {
         Config = config;
@@ -77,7 +80,8 @@ internal abstract class ControlEncoder : nn.Module
 
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
-        var context = new BlockContext(time, text, clips, images, motionSets, Recomputes && is_grad_enabled() ? new Recompute() : null);
+        var context = new BlockContext(time, text, clips, images, motionSets, Recomputes && is_grad_enabled() ? new Recompute() : null,
+            PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, null) : null);
 
         // 2. down
         var outputs = new Stack<Tensor>();

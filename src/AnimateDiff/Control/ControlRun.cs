@@ -49,7 +49,8 @@ internal sealed class ControlRun
     /// <param name="timestep">[B], or [1] for all clips.</param>
     /// <param name="index">Number of the step.</param>
     /// <param name="window">Which frames of the clip the sample has; null for all.</param>
-    public ControlResiduals? At(Tensor sample, Tensor timestep, int index, long[]? window)
+    /// <param name="negative">Whether the sample is for the negative half alone.</param>
+    public ControlResiduals? At(Tensor sample, Tensor timestep, int index, long[]? window, bool negative = false)
     {
         var (clips, frames, share) = (sample.shape[0], sample.shape[2], (double)(index - _steps.First));
         ControlResiduals? sum = null;
@@ -58,13 +59,13 @@ internal sealed class ControlRun
             var scale = At(input.Scale, index);
             if (scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
                 continue;
-            using var own = text.At(clips, window);
+            using var own = text.At(clips, window, negative);
             using var pictures = condition(window);
             Add(Weighed(model.Forward(sample, timestep, own, pictures, Factor(scale)), scale));
         }
         if (_sparse is { } sparse)
         {
-            using var own = sparse.Text.At(clips, window);
+            using var own = sparse.Text.At(clips, window, negative);
             using var pictures = sparse.Condition(window);
             var scale = At(sparse.Scale, index);
             Add(Weighed(sparse.Model.Forward(timestep, own, pictures, clips, frames, Factor(scale)), scale));

@@ -9,21 +9,47 @@ namespace AnimateDiff.Denoising;
 /// <param name="ResnetSets">Sets of images that the resnets normalise apart: B·F, or B for statistics across frames.</param>
 /// <param name="MotionSets">The same for the motion modules.</param>
 /// <param name="Recompute">Runs the layers so that the backward pass recomputes them; null where it does not.</param>
-internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, long ResnetSets, long MotionSets, Recompute? Recompute = null)
+/// <param name="Pieces">Runs the layers on a few images at a time; null for all at once.</param>
+internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, long ResnetSets, long MotionSets, Recompute? Recompute = null, Pieces? Pieces = null)
 {
     /// <summary>A resnet; <paramref name="images"/> are [B·F, C, H, W], here and below.</summary>
-    public Tensor Run(ResnetBlock2D resnet, Tensor images) => Run(own => resnet.call(own[0], own[1], ResnetSets), images, Time);
+    public Tensor Run(ResnetBlock2D resnet, Tensor images) => InPieces(images.shape[0])
+        ? Pieces!.Run(images, Clips, piece => resnet.call(piece.Of(images), piece.Row(Time), piece.Count))
+        : Run(own => resnet.call(own[0], own[1], ResnetSets), images, Time);
+
+    /// <summary>A resnet of what comes from below and a skip from across; <paramref name="images"/> are let go of.</summary>
+    /// <param name="resnet">The resnet.</param>
+    /// <param name="images">[B·F, C, H, W]</param>
+    /// <param name="skip">[B·F, S, H, W]</param>
+    /// <param name="join">Joins them to [B·F, C + S, H, W].</param>
+    public Tensor Run(ResnetBlock2D resnet, Tensor images, Tensor skip, Func<Tensor, Tensor, Tensor> join) => InPieces(images.shape[0])
+        ? images.Then(all => Pieces!.Run(all, Clips, piece => join(piece.Of(all), piece.Of(skip)).Then(joined => resnet.call(joined, piece.Row(Time), piece.Count))))
+        : images.Then(all => join(all, skip)).Then(joined => Run(resnet, joined));
+
+    /// <summary>Twice the size.</summary>
+    public Tensor Run(Upsample2D upsampler, Tensor images, (long Height, long Width) size) => Pieces is null
+        ? upsampler.call(images, size)
+        : Pieces.Run(images, Clips, piece => upsampler.call(piece.Of(images), size));
 
     /// <summary>Attention within the images and to the text.</summary>
     public Tensor Run(SpatialTransformer attention, Tensor images)
     {
         var layer = attention.CrossAttention;
         var context = Text.For(layer);
+        if (Pieces is not null)
+            return Pieces.Run(images, Clips, piece =>
+            {
+                using var own = Text.Of(layer, piece);
+                return attention.call(piece.Of(images), own);
+            });
         return Run(own => attention.call(own[0], Text.With(layer, context with { Key = own[1], Value = own[2] })), images, context.Key, context.Value);
     }
 
     /// <summary>A motion module.</summary>
     public Tensor Run(MotionModule motion, Tensor images) => Run(own => motion.call(own[0], this), images);
+
+    // Statistics across frames need them all.
+    private bool InPieces(long images) => Pieces is not null && ResnetSets == images;
 
     private Tensor Run(Func<IReadOnlyList<Tensor>, Tensor> layer, params Tensor[] inputs)
         => Recompute is null ? Recompute.Plain(layer, inputs) : Recompute.Run(layer, inputs);

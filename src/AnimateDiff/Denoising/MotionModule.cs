@@ -33,20 +33,31 @@ internal sealed class MotionModule : nn.Module<Tensor, BlockContext, Tensor>
     /// <param name="images">[B·F, C, H, W]</param>
     /// <param name="context">Clips in the batch and what is normalised together.</param>
     public override Tensor forward(Tensor images, BlockContext context)
-        => Forward(images, context.Clips, context.MotionSets);
+        => Forward(images, context.Clips, context.MotionSets, context.Pieces);
 
     /// <param name="images">[B·F, C, H, W]</param>
     /// <param name="clips">B</param>
     /// <param name="sets">B·F to normalise frames for themselves, B for statistics across the frames of a clip.</param>
-    public Tensor Forward(Tensor images, long clips, long sets)
+    /// <param name="pieces">Runs the layers on a few places at a time; null for all at once.</param>
+    public Tensor Forward(Tensor images, long clips, long sets, Pieces? pieces = null)
     {
         using var scope = NewDisposeScope();
         var (n, c, h, w) = (images.shape[0], images.shape[1], images.shape[2], images.shape[3]);
         var tokens = norm.Over(images, sets).Then(ImageTokens.ToTokens).Then(x => x.view(clips, n / clips, h * w, c)); // [B, F, H·W, C]
-        tokens = tokens.Then(proj_in.call);
+        if (pieces is null)
+            tokens = tokens.Then(Mix);
+        else
+            pieces.OverPlaces(tokens, Mix);
+        return tokens.Then(x => x.ToImages(images)).Plus(images).MoveToOuterDisposeScope();
+    }
+
+    // [B, F, places, C] → the same: every place is for itself
+    private Tensor Mix(Tensor tokens)
+    {
+        var hidden = proj_in.call(tokens);
         foreach (var block in transformer_blocks)
-            tokens = tokens.Then(block.call);
-        return tokens.Then(proj_out.call).Then(x => x.ToImages(images)).Plus(images).MoveToOuterDisposeScope();
+            hidden = hidden.Then(block.call);
+        return hidden.Then(proj_out.call);
     }
 }
 

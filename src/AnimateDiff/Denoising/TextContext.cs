@@ -22,8 +22,16 @@ internal sealed class TextContext(long rows, Dictionary<Attention, KeyValue> lay
     /// <param name="beside">Its keys and values: one row for everything, or one for each half with guidance.</param>
     public void Add(Attention layer, WeightedContext beside) => layers[layer] = layers[layer] with { Beside = [.. layers[layer].Beside, beside] };
 
-    /// <summary>The last <paramref name="count"/> rows alone: with guidance, half of them are the positive prompts'.</summary>
-    public TextContext Last(long count) => Each(count, tensor => tensor.narrow(0, rows - count, count), beside => beside.Last(count, rows));
+    /// <summary>Rows from <paramref name="first"/> on alone: with guidance, half of them are the positive prompts'.</summary>
+    public TextContext Slice(long first, long count) => Each(count, tensor => tensor.narrow(0, first, count), beside => beside.Slice(first, count, rows));
+
+    /// <summary>What one layer attends to in a piece of the images.</summary>
+    public TextContext Of(Attention layer, Piece piece)
+    {
+        var all = layers[layer];
+        long[] frames = [.. Enumerable.Range((int)piece.Frame, (int)piece.Count).Select(frame => (long)frame)];
+        return With(layer, new KeyValue(piece.Rows(all.Key), piece.Rows(all.Value)) { Beside = [.. all.Beside.Select(beside => beside.Slice(piece.Clip, 1, piece.Clips).Of(frames))] });
+    }
 
     /// <summary>The text of some frames of each clip: where there is one row per frame, those frames' rows.</summary>
     /// <param name="chosen">The frames; null for all.</param>

@@ -124,8 +124,7 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
         for (var i = 0; i < resnets.Count; i++)
         {
             using (var skip = skips.Pop())
-                hidden = hidden.Then(x => SkipFilter?.Join(x, skip) ?? cat([x, skip], 1));
-            hidden = hidden.Then(x => context.Run(resnets[i], x));
+                hidden = context.Run(resnets[i], hidden, skip, (below, across) => SkipFilter?.Join(below, across) ?? cat([below, across], 1));
             if (attentions is not null)
                 hidden = hidden.Then(x => context.Run(attentions[i], x));
             if (motion_modules is not null)
@@ -134,7 +133,7 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
         if (upsamplers is not null)
         {
             var above = skips.Peek().shape;                                                                 // an odd size was rounded up on the way down
-            hidden = hidden.Then(x => upsamplers[0].call(x, (above[2], above[3])));
+            hidden = hidden.Then(x => context.Run(upsamplers[0], x, (above[2], above[3])));
         }
         return hidden.MoveToOuterDisposeScope();
     }

@@ -58,6 +58,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// </summary>
     public bool Recomputes { get; set; }
 
+    /// <summary>Elements of the pieces that layers run on one after the other, without gradients (<see cref="Denoising.Pieces"/>); null for all at once.</summary>
+    public long? PieceSize { get; set; }
+
     /// <summary>Which clips and frames a call is about, for what is computed differently from frame to frame; set before a call where there is such a thing.</summary>
     public FramesInView InView { get; } = new();
 
@@ -154,7 +157,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
         var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images,
-            Recomputes && is_grad_enabled() ? new Recompute() : null);
+            Recomputes && is_grad_enabled() ? new Recompute() : null, PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, InView) : null);
 
         // 2. frames join the batch, channels last in memory
         var hidden = sample.to(conv_in.weight.dtype).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().permute(0, 3, 1, 2).Then(conv_in.call);

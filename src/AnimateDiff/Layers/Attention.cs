@@ -14,12 +14,9 @@ internal readonly record struct KeyValue(Tensor Key, Tensor Value)
 /// <param name="Weights">One weight for each frame of a clip.</param>
 internal sealed record WeightedContext(KeyValue Context, float[] Weights) : IDisposable
 {
-    /// <summary>The last share of the rows, for that share of the queries; one row is for all.</summary>
-    public WeightedContext Last(long count, long of) => new(Part(tensor =>
-    {
-        var own = Math.Max(1, tensor.shape[0] * count / of);
-        return tensor.narrow(0, tensor.shape[0] - own, own);
-    }), Weights);
+    /// <summary>A share of the rows, for that share of the queries; one row is for all.</summary>
+    public WeightedContext Slice(long first, long count, long of) => new(Part(tensor =>
+        tensor.narrow(0, tensor.shape[0] * first / of, Math.Max(1, tensor.shape[0] * count / of))), Weights);
 
     /// <summary>For some of the frames; null for all.</summary>
     public WeightedContext Of(long[]? frames) => new(Part(tensor => tensor.alias()), frames is null ? Weights : [.. frames.Select(frame => Weights[frame])]);

@@ -14,6 +14,20 @@ internal sealed class FramesInView
     public void Show(long clips, long frames, long[]? window)
         => (_clips, _frames, _piece) = (clips, window ?? [.. Enumerable.Range(0, (int)frames).Select(frame => (long)frame)], null);
 
+    /// <summary>Until <see cref="ShowAll"/>, layers see some frames of one clip alone.</summary>
+    /// <param name="first">The first of them, counting in the clip.</param>
+    /// <param name="count">How many they are.</param>
+    /// <returns>What was shown before.</returns>
+    public (long Clips, IReadOnlyList<long> Frames) ShowPart(long first, long count)
+    {
+        var all = (_clips, _frames);
+        (_clips, _frames) = (1, [.. _frames.Skip((int)first).Take((int)count)]);
+        return all;
+    }
+
+    /// <summary>Shows again what was shown before a part.</summary>
+    public void ShowAll((long Clips, IReadOnlyList<long> Frames) all) => (_clips, _frames) = all;
+
     /// <summary>Until <see cref="Widen"/>, layers see a piece of <paramref name="total"/> rows that begins at row <paramref name="first"/>.</summary>
     public void Narrow(long first, long total) => _piece = (first, total);
 

@@ -30,15 +30,16 @@ internal sealed class ClipText : IDisposable
     /// <summary>The text of a call, which the caller disposes.</summary>
     /// <param name="clips">Clips in it: all of them, or with guidance the positive half alone.</param>
     /// <param name="window">The frames in it; null for all.</param>
-    public TextContext At(long clips, long[]? window)
+    /// <param name="negative">Whether it is the negative half alone.</param>
+    public TextContext At(long clips, long[]? window, bool negative = false)
     {
         if (_whole is not null)
         {
-            using var rows = _whole.Last(_whole.Rows / _prompts.Clips * clips);
+            using var rows = Half(_whole, clips, negative);
             return rows.Of(window, clips, _frames);
         }
         using var own = Prepare(window);
-        return own.Last(own.Rows / _prompts.Clips * clips);
+        return Half(own, clips, negative);
     }
 
     /// <summary>Makes keys and values again, with other weights of the network.</summary>
@@ -55,6 +56,13 @@ internal sealed class ClipText : IDisposable
         _whole?.Dispose();
         foreach (var (_, pictures) in _pictures)
             pictures.Dispose();
+    }
+
+    // The negative prompts come first.
+    private TextContext Half(TextContext all, long clips, bool negative)
+    {
+        var count = all.Rows / _prompts.Clips * clips;
+        return all.Slice(negative ? 0 : all.Rows - count, count);
     }
 
     private TextContext Prepare(long[]? frames)

@@ -11,9 +11,9 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
     private int First => Start?.First ?? 0;
 
     // of the latents
-    private int Height => Size.Height / Parts.Vae.Config.PixelsPerLatent;
+    private int Height => Size.Height / Parts.VaeConfig.PixelsPerLatent;
 
-    private int Width => Size.Width / Parts.Vae.Config.PixelsPerLatent;
+    private int Width => Size.Width / Parts.VaeConfig.PixelsPerLatent;
 
     private int Evaluations => Scheduler.Timesteps.Count;
 

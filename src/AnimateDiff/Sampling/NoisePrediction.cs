@@ -11,7 +11,8 @@ namespace AnimateDiff.Sampling;
 /// <param name="request">Its settings.</param>
 /// <param name="scheduler">Knows the timesteps.</param>
 /// <param name="control">What steers it.</param>
-internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, GenerationRequest request, Scheduler scheduler, ControlRun control)
+/// <param name="inTurn">Whether the two halves of guidance are computed one after the other.</param>
+internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, GenerationRequest request, Scheduler scheduler, ControlRun control, bool inTurn = false)
 {
     private readonly IReadOnlyList<Attention> _perturbed = UNetChanges.Perturbed(unet, request.PerturbedAttention);
 
@@ -50,7 +51,9 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
         var timestep = scheduler.TimestepTensor(index, 1, input.device);
         var scale = control.At(request.GuidanceScale, index);
         var isGuided = Guidance.IsOn(scale);
-        var said = Call(isGuided ? cat([input, input]) : input, timestep, index, window);                    // [2·B, 4, n, h, w] with guidance
+        var said = !isGuided ? Call(input, timestep, index, window)                                          // [2·B, 4, n, h, w] with guidance
+            : inTurn ? cat([Call(input, timestep, index, window, negative: true), Call(input, timestep, index, window)])
+            : Call(cat([input, input]), timestep, index, window);
         var positive = isGuided ? said.chunk(2)[1] : said;
         var guided = isGuided ? Guidance.Combine(said, scale, window) : said;
         if (_perturbed.Count > 0)
@@ -76,11 +79,11 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
         }
     }
 
-    private Tensor Call(Tensor sample, Tensor timestep, int index, long[]? window)
+    private Tensor Call(Tensor sample, Tensor timestep, int index, long[]? window, bool negative = false)
     {
-        using var own = text.At(sample.shape[0], window);
+        using var own = text.At(sample.shape[0], window, negative);
         unet.InView.Show(sample.shape[0], sample.shape[2], window);
-        using var residuals = control.At(sample, timestep, index, window);
+        using var residuals = control.At(sample, timestep, index, window, negative);
         return unet.Forward(sample, timestep, own, residuals);
     }
 }

@@ -128,7 +128,7 @@ internal sealed class SourceStart : IDisposable
     {
         using var scope = NewDisposeScope();
         var latents = new List<Tensor>();
-        var pixels = parts.Vae.Config.PixelsPerLatent;
+        var pixels = parts.VaeConfig.PixelsPerLatent;
         var (frames, h, w) = (pictures.shape[0], pictures.shape[2] / pixels, pictures.shape[3] / pixels);
         for (long first = 0; first < frames; first += FramesDrawnAtOnce)
         {

@@ -51,6 +51,23 @@ public static class ModuleWeights
         Require(waiting, model);
     }
 
+    /// <summary>Lets go of a module's parameters: it is as if built on the meta device, to be filled again by <see cref="Load"/>. Buffers stay.</summary>
+    internal static void Unload(nn.Module module)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (_, child) in Modules(module))
+        {
+            var own = child.named_parameters(recurse: false).ToDictionary(entry => entry.name, entry => entry.parameter);
+            foreach (var (field, set) in Setters(child))
+                if (own.TryGetValue(field, out var parameter))
+                {
+                    set((Parameter)new Parameter(empty(parameter.shape, parameter.dtype, META), requires_grad: false).DetachFromDisposeScope());
+                    parameter.Dispose();
+                }
+        }
+    }
+
     /// <summary>
     /// Gives the parameters of a module, which may have been built on the meta device, the values from which training starts: fp32 on the CPU, with
     /// PyTorch's defaults. Weights and biases of linear layers and convolutions are U(±1/√fan-in), those of normalisations 1 and 0, rows of embeddings

@@ -87,7 +87,7 @@ public class ContextWindowsTests
         using var some = text.Of([2, 5], clips: 2, frames: 6);
         Assert.Equal(4, some.Rows);
         Assert.Equal([2, 5, 8, 11], some.For(_layer).Key.contiguous().data<float>().ToArray());
-        using var last = text.Last(6);
+        using var last = text.Slice(6, 6);
         Assert.Equal([6, 7, 8, 9, 10, 11], last.For(_layer).Value.contiguous().data<float>().ToArray());
     }
 

@@ -1,0 +1,76 @@
+using AnimateDiff.Noise;
+using AnimateDiff.Sampling;
+
+namespace AnimateDiff.Estimates;
+
+/// <summary>The weights of a pipeline and its request.</summary>
+/// <param name="UNet">Parameters of image layers and motion modules.</param>
+/// <param name="Vae">Of the VAE.</param>
+/// <param name="Text">Of the text encoder.</param>
+/// <param name="Extras">Of what the request brings: control networks, IP-Adapters, adapters and the weights that these change.</param>
+internal sealed record WeightCounts(long UNet, long Vae, long Text, long Extras);
+
+/// <summary>The expected memory and work of a request.</summary>
+/// <param name="PeakBytes">Memory of the process at its widest.</param>
+/// <param name="StepFlops">Floating-point operations of a step.</param>
+/// <param name="TotalFlops">Those of all steps and of decoding.</param>
+/// <param name="Evaluations">Steps, all runs together.</param>
+internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlops, int Evaluations)
+{
+    // Measured: bytes of the runtime and libtorch with nothing loaded, and how many times as much as its activations a run takes: the heap keeps what is free
+    // between what lives. With little memory large blocks go back.
+    private const double Runtime = 0.25e9, HeapNormal = 2.5, HeapLow = 1.1;
+
+    // Elements beside those of the layers while one of them runs on a piece: its own activations. Measured.
+    private const double PieceLayers = 7;
+
+    /// <summary>The cost of a request of this size; where the clip is made again at a larger size, at that.</summary>
+    public static RunCost Of(PipelineParts parts, WeightCounts weights, GenerationRequest request, ClipSize size, MemoryUse memory, ScalarType dtype, long pieceSize)
+    {
+        var (low, bytes, last) = (memory == MemoryUse.Low, dtype == ScalarType.BFloat16 ? 2 : 4, parts.LastSizeOf(request, size));
+        var vae = VaeCost.Decode(parts.VaeConfig, last.Height, last.Width);
+        var decoded = Math.Min(AnimateDiffPipeline.FramesAtOnce(request.DecodeChunk, last.Height, last.Width), last.Frames);
+        var (large, largeFlops) = Step(parts, request, last, low);
+        var (_, flops) = last == size ? (large, largeFlops) : Step(parts, request, size, low);
+
+        var piece = low ? PieceLayers * pieceSize : 0;
+        var heap = low ? HeapLow : HeapNormal;
+        var denoising = heap * (large + Math.Min(piece, PieceLayers * large));
+        var decoding = heap * vae.Elements * decoded;
+        var pictures = 3.0 * last.Clips * last.Frames * last.Height * last.Width * (request.Finish.Count > 0 ? 2 : 1);           // bytes
+        var elements = low
+            ? Math.Max(weights.UNet + weights.Extras + Math.Max(weights.Text, denoising), weights.Vae + decoding)
+            : weights.UNet + weights.Vae + weights.Text + weights.Extras + Math.Max(denoising, decoding);
+
+        var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
+        var share = request.Source is { } source ? source.Strength : 1;
+        var evaluations = (int)Math.Ceiling(scheduler.Timesteps.Count * share) * (request.FreeInit ?? 1);
+        var total = evaluations * flops + vae.Flops * last.Clips * last.Frames;
+        if (request.Hires is { } hires)
+        {
+            var again = Math.Ceiling((hires.Steps ?? request.Steps) * hires.Strength);
+            (total, evaluations) = (total + again * largeFlops, evaluations + (int)again);
+        }
+        return new RunCost((long)(Runtime + elements * bytes + pictures), flops, total, evaluations);
+    }
+
+    // Elements that are held at the widest place of a step, and its work.
+    private static (double Elements, double Flops) Step(PipelineParts parts, GenerationRequest request, ClipSize size, bool low)
+    {
+        var windows = request.Context is null ? null : new ContextWindows(request.Context);
+        var (frames, calls) = windows is null || windows.SeeWhole(size.Frames) ? (size.Frames, 1) : (Math.Min(request.Context!.Length, size.Frames), windows.Of(size.Frames, 0).Count);
+        var pixels = parts.VaeConfig.PixelsPerLatent;
+        var (h, w) = (size.Height / pixels, size.Width / pixels);
+        CallCost Of(Denoising.MotionConfig? motion) => UNetCost.Of(parts.UNet.Config, motion, h, w, frames, low);
+        var cost = Of(parts.UNet.Motion);
+        var halves = request.IsGuided ? 2 : 1;
+        var together = (low ? 1 : halves) * size.Clips * frames;
+        var controlled = request.Controls.Count > 0 || request.Sparse is not null;
+
+        var elements = together * (cost.Elements + (controlled ? cost.Skips : 0));
+        var evaluated = calls * (halves + (request.PerturbedAttention is null ? 0 : 1)) * size.Clips * frames;
+        var still = request.Controls.Count == 0 ? 0 : Of(null).Flops;
+        const double wayDown = 0.4;                                                                          // what a control network has of a UNet
+        return (elements, evaluated * (cost.Flops + wayDown * (request.Controls.Count * still + (request.Sparse is null ? 0 : cost.Flops))));
+    }
+}
