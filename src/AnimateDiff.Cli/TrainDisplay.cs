@@ -26,6 +26,9 @@ internal static class TrainDisplay
         return $"step {progress.Step}/{progress.Steps}{loss}, lr {progress.LearningRate:0.##e0}{speed}{left}";
     }
 
+    // Between steps, such as at a checkpoint, there is neither learning rate nor speed to tell.
+    private static bool IsOfStep(TrainingProgress progress) => progress.Step > 0 && progress.ClipsPerSecond > 0;
+
     private static string Duration(TimeSpan time)
         => time.TotalSeconds < 60 ? $"{time.TotalSeconds:0} s" : time.TotalHours < 1 ? $"{time:m\\:ss}" : $"{(long)time.TotalHours}{time:\\:mm\\:ss}";
 
@@ -39,7 +42,7 @@ internal static class TrainDisplay
                 Terminal.WriteLine(message);                                    // the live display moves down for it
             _task.MaxValue = Math.Max(1, progress.Steps);
             _task.Value = progress.Step;
-            if (progress.Step > 0)
+            if (IsOfStep(progress))
                 _task.Description = Markup.Escape(Describe(progress));
         }
     }
@@ -56,7 +59,7 @@ internal static class TrainDisplay
             {
                 if (progress.Message is { } message)
                     output.WriteLine(message);
-                if (progress.Step == 0 || progress.Step < progress.Steps && _shown is { } shown && time.GetElapsedTime(shown) < Pause)
+                if (!IsOfStep(progress) || progress.Step < progress.Steps && _shown is { } shown && time.GetElapsedTime(shown) < Pause)
                     return;
                 _shown = time.GetTimestamp();
                 output.WriteLine(Describe(progress));

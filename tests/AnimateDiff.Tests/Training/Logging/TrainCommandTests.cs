@@ -30,13 +30,14 @@ public sealed class TrainCommandTests
         lines.Report(new TrainingProgress(0, 100, double.NaN, 1e-4, 0, null, "1 clip could not be read"));
         for (var step = 1; step <= 100; step++, time.Seconds += 3)
             lines.Report(new TrainingProgress(step, 100, 0.25, 1e-4, 0.5, TimeSpan.FromSeconds(3 * (100 - step)), step == 3 ? "checkpoint" : null));
+        lines.Report(new TrainingProgress(100, 100, 0.25, 0, 0, null, "Step 100: checkpoint"));
         var written = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(
         [
             "1 clip could not be read", "step 1/100, loss 0.2500, lr 1e-4, 0.50 clips/s, 4:57 left", "checkpoint", "step 5/100, loss 0.2500, lr 1e-4, 0.50 clips/s, 4:45 left",
             "step 9/100, loss 0.2500, lr 1e-4, 0.50 clips/s, 4:33 left",
         ], written[..5]);
-        Assert.Equal("step 100/100, loss 0.2500, lr 1e-4, 0.50 clips/s", written[^1]);
+        Assert.Equal(["step 100/100, loss 0.2500, lr 1e-4, 0.50 clips/s", "Step 100: checkpoint"], written[^2..]);
     }
 
     [Fact]
