@@ -38,14 +38,14 @@ internal static partial class CameraSection
             "MotionLoRA teaches the motion module a movement of the camera from as few as 20 to 50 clips, hardly from 5, and several can be combined.",
             Judge(none, [.. measured.Skip(1).Select(entry => (entry, AskedOf(entry)))]),
             $"""
-            All prompts ask for shapes that stay still, so what moves is the camera. Measured are the whole picture's flow outwards per frame (zooming in is positive), and its
+            All prompts ask for shapes that stay still, so what moves is the camera. Measured (medians of the clips) are the whole picture's flow outwards per frame (zooming in is positive), and its
             way to the right within a clip (the content goes right where the camera pans left) and down. "Right sign" are the clips whose flow or way has the sign asked for
             after that of the same prompt and noise without MotionLoRA is taken off; for two movements both have to.
 
             {StudyPage.Table(measured,
             [
                 .. StudyPage.Head, ("Flow outwards", entry => Radial(entry).Text(3)), ("Way to the right", entry => Way(entry).Text(2)),
-                ("Way down", entry => Interval.OfMean(entry.Rows, row => row.Down).Text(2)),
+                ("Way down", entry => Interval.OfMedian(entry.Rows, row => row.Down).Text(2)),
                 ("Training clips", entry => Trained(run.Options, entry)),
                 ("Right sign", entry => entry == none || none.Rows.Count == 0 ? "–" : Signs(none, entry, AskedOf(entry)).Percent),
                 ("First clips", entry => run.Show(entry.System, entry.Set)),
@@ -71,9 +71,9 @@ internal static partial class CameraSection
     [GeneratedRegex(@"camera_speed: *([0-9.]+)")]
     private static partial Regex SpeedLine();
 
-    private static Interval Radial(Measured measured) => Interval.OfMean(measured.Rows, row => row.Radial);
+    private static Interval Radial(Measured measured) => Interval.OfMedian(measured.Rows, row => row.Radial);
 
-    private static Interval Way(Measured measured) => Interval.OfMean(measured.Rows, row => row.Right);
+    private static Interval Way(Measured measured) => Interval.OfMedian(measured.Rows, row => row.Right);
 
     /// <summary>Rows of both systems for the same prompt and noise.</summary>
     private static (StudyRow Without, StudyRow With)[] Pairs(Measured none, Measured with) =>
@@ -82,11 +82,11 @@ internal static partial class CameraSection
     private static Interval Signs(Measured none, Measured with, Asked asked) => Interval.OfShare(Pairs(none, with), pair =>
         (asked.Zoom == 0 || asked.Zoom * (pair.With.Radial - pair.Without.Radial) > 0) && (asked.Pan == 0 || asked.Pan * (pair.With.Right - pair.Without.Right) > 0));
 
-    /// <summary>True where the interval of the mean change is on the side asked for.</summary>
+    /// <summary>True where the interval of the median change is on the side asked for.</summary>
     private static bool Moves(Measured none, Measured with, Asked asked)
     {
         var pairs = Pairs(none, with);
-        bool Sure(int sign, Func<StudyRow, double> number) => sign == 0 || Interval.OfMean(pairs, pair => sign * (number(pair.With) - number(pair.Without))).Low > 0;
+        bool Sure(int sign, Func<StudyRow, double> number) => sign == 0 || Interval.OfMedian(pairs, pair => sign * (number(pair.With) - number(pair.Without))).Low > 0;
         return Sure(asked.Zoom, row => row.Radial) && Sure(asked.Pan, row => row.Right);
     }
 
@@ -99,6 +99,6 @@ internal static partial class CameraSection
         var held = judged.Where(lora => Counts(lora.Entry)).All(lora => Moves(none, lora.Entry, lora.Asked));
         var signs = judged.Select(lora => $"{lora.Entry.System.Title}: sign {(Moves(none, lora.Entry, lora.Asked) ? "right" : "**wrong or none**")}");
         var missing = loras.Count == judged.Length ? "" : $" Not measured: {string.Join(", ", loras.Except(judged).Select(lora => lora.Entry.System.Title))}.";
-        return new(held, $"{string.Join("; ", signs)} (held where the interval of the mean change against no MotionLoRA is on the side asked for, for every one but that of 5 clips).{missing}");
+        return new(held, $"{string.Join("; ", signs)} (held where the interval of the median change against no MotionLoRA is on the side asked for, for every one but that of 5 clips).{missing}");
     }
 }

@@ -17,13 +17,15 @@ internal static partial class ConvergenceSection
     {
         public Interval First => Interval.OfMean(Losses.Take(End), step => step.Loss);
 
+        public double Steps => Losses[^1].Step;
+
         public Interval Last => Interval.OfMean(Losses.TakeLast(End), step => step.Loss);
 
         /// <summary>A tenth of the run.</summary>
         private int End => Math.Max(LeastSteps, Losses.Length / 10);
 
         /// <summary>Time spent in training steps, without validations and checkpoints.</summary>
-        public TimeSpan Time => TimeSpan.FromSeconds(double.IsFinite(ClipsPerSecond) ? Losses.Length * Batch / ClipsPerSecond : 0);
+        public TimeSpan Time => TimeSpan.FromSeconds(double.IsFinite(ClipsPerSecond) ? Steps * Batch / ClipsPerSecond : 0);
     }
 
     public static StudySection Make(StudyRun run)
@@ -42,7 +44,7 @@ internal static partial class ConvergenceSection
             new(falling.Length == trainings.Length,
                 $"The loss fell in {falling.Length} of {trainings.Length} runs (held where in every run the interval of the mean loss in the last tenth of the steps is below that in the first tenth).{(falling.Length == trainings.Length ? "" : $" It did not in {string.Join(", ", trainings.Except(falling).Select(training => training.Name))}.")}"),
             $"""
-            From the logs of the runs that made the shipped weights. Losses are means over the first and the last tenth of the steps; the
+            From the logs of the runs that made the shipped weights, each of their lines the mean over a hundredth of the run. Losses are means over the first and the last tenth of the steps; the
             validation's is on clips that were not trained on, before the first and after the last step. Time is that of the training steps alone.
 
             {Table(trainings)}
@@ -54,7 +56,7 @@ internal static partial class ConvergenceSection
     {
         var text = new StringBuilder("| Run | Stage | Steps | Batch | First loss | Last loss | Validation | Clips or pictures a second | Time | Peak memory |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
         foreach (var training in trainings)
-            text.Append(CultureInfo.InvariantCulture, $"| {training.Name} | {training.Stage} | {training.Losses.Length} | {training.Batch} | {training.First.Text(4)} | {training.Last.Text(4)} | {(training.Validations.Length < 2 ? "–" : FormattableString.Invariant($"{training.Validations[0]:F4} to {training.Validations[^1]:F4}"))} | {training.ClipsPerSecond:F2} | {training.Time:h\\:mm\\:ss} | {training.Memory} |\n");
+            text.Append(CultureInfo.InvariantCulture, $"| {training.Name} | {training.Stage} | {training.Steps} | {training.Batch} | {training.First.Text(4)} | {training.Last.Text(4)} | {(training.Validations.Length < 2 ? "–" : FormattableString.Invariant($"{training.Validations[0]:F4} to {training.Validations[^1]:F4}"))} | {training.ClipsPerSecond:F2} | {training.Time:h\\:mm\\:ss} | {training.Memory} |\n");
         return text.ToString();
     }
 

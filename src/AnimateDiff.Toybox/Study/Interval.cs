@@ -25,27 +25,40 @@ internal readonly record struct Interval(int Count, double Value, double Low, do
     public static Interval OfShare<T>(IReadOnlyCollection<T> values, Func<T, bool> hit) => OfShare(values.Count(hit), values.Count);
 
     /// <summary>A mean, with the percentile bootstrap's interval (B. Efron, "Bootstrap methods", 1979): always the same draws.</summary>
-    public static Interval OfMean(IReadOnlyList<double> values)
+    public static Interval OfMean(IReadOnlyList<double> values) => Bootstrap(values, drawn => drawn.Average());
+
+    /// <summary>A median, with the same interval: for numbers of which a few are far off because nothing could be measured.</summary>
+    public static Interval OfMedian(IReadOnlyList<double> values) => Bootstrap(values, drawn =>
     {
-        if (values.Count == 0)
-            return new(0, double.NaN, double.NaN, double.NaN);
-        var means = new double[Resamples];
-        for (var sample = 0; sample < Resamples; sample++)
-        {
-            var random = new ToyRandom(95, sample);
-            for (var draw = 0; draw < values.Count; draw++)
-                means[sample] += values[(int)(random.Uniform(draw) * values.Count)] / values.Count;
-        }
-        Array.Sort(means);
-        return new(values.Count, values.Average(), means[(int)(0.025 * Resamples)], means[(int)(0.975 * Resamples) - 1]);
-    }
+        Array.Sort(drawn);
+        return (drawn[(drawn.Length - 1) / 2] + drawn[drawn.Length / 2]) / 2;
+    });
 
     /// <summary>Mean of a number of each row.</summary>
     public static Interval OfMean<T>(IEnumerable<T> values, Func<T, double> number) => OfMean([.. values.Select(number)]);
+
+    /// <summary>Median of a number of each row.</summary>
+    public static Interval OfMedian<T>(IEnumerable<T> values, Func<T, double> number) => OfMedian([.. values.Select(number)]);
 
     /// <summary>As <c>0.93 (0.90–0.96)</c>.</summary>
     public string Text(int digits) => Count == 0 ? "–" : FormattableString.Invariant($"{Value.ToString($"F{digits}")} ({Low.ToString($"F{digits}")} to {High.ToString($"F{digits}")})");
 
     /// <summary>As <c>93.0 % (90.1 to 95.8)</c>.</summary>
     public string Percent => Count == 0 ? "–" : FormattableString.Invariant($"{100 * Value:F1} % ({100 * Low:F1} to {100 * High:F1})");
+
+    private static Interval Bootstrap(IReadOnlyList<double> values, Func<double[], double> statistic)
+    {
+        if (values.Count == 0)
+            return new(0, double.NaN, double.NaN, double.NaN);
+        var (drawn, found) = (new double[values.Count], new double[Resamples]);
+        for (var sample = 0; sample < Resamples; sample++)
+        {
+            var random = new ToyRandom(95, sample);
+            for (var draw = 0; draw < drawn.Length; draw++)
+                drawn[draw] = values[(int)(random.Uniform(draw) * drawn.Length)];
+            found[sample] = statistic(drawn);
+        }
+        Array.Sort(found);
+        return new(values.Count, statistic([.. values]), found[(int)(0.025 * Resamples)], found[(int)(0.975 * Resamples) - 1]);
+    }
 }

@@ -50,7 +50,7 @@ internal static class StudyPage
 
             Settings: {options.Settings}; {ToyRenderer.ClipFrames} frames of {ToyRenderer.Size}×{ToyRenderer.Size}; seed {options.Seed} (scenes, and the noise together
             with their numbers: systems are compared on the same prompts and the same noise). In brackets are 95 % intervals: Wilson's for shares, percentile bootstrap
-            (2000 draws) for means. Lengths are in 1/64 of the picture's side.
+            (2000 draws) for means and medians. Lengths are in 1/64 of the picture's side.
 
             | | Claim | Verdict |
             | --- | --- | --- |

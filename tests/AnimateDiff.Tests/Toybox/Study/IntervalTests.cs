@@ -32,6 +32,17 @@ public sealed class IntervalTests
     }
 
     [Fact]
+    public void Medians_do_not_see_what_is_far_off()
+    {
+        double[] values = [.. Enumerable.Range(0, 40).Select(i => i < 38 ? 1 + i * 0.01 : -9000)];
+        var interval = Interval.OfMedian(values);
+        Assert.Equal(1.175, interval.Value, 9);
+        Assert.InRange(interval.Low, 1.05, 1.175);
+        Assert.InRange(interval.High, 1.175, 1.3);
+        Assert.Equal(2.5, Interval.OfMedian([4, 1, 2, 3]).Value);
+    }
+
+    [Fact]
     public void Nothing_measured_is_a_dash()
     {
         Assert.Equal("–", Interval.OfMean([]).Text(2));
