@@ -19,7 +19,7 @@ public sealed class ControlledPipelineTests : IDisposable
     [Fact]
     public async Task Control_leaves_no_tensors_and_no_trace_and_its_recipe_makes_it_again()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var (plain, controlled) = (Request(), await ControlledAsync());
         var before = await pipeline.GenerateAsync(plain);
         var steered = await pipeline.GenerateAsync(controlled);
@@ -42,7 +42,7 @@ public sealed class ControlledPipelineTests : IDisposable
     [Fact]
     public async Task A_network_acts_in_its_steps_with_its_strength()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var controlled = await ControlledAsync() with { Sparse = null };
         GenerationRequest With(double scale, double start, double end) => controlled with { Controls = [controlled.Controls[0] with { Scale = scale, Start = start, End = end }] };
         var whole = Pixels(await pipeline.GenerateAsync(With(1, 0, 1)));
@@ -79,15 +79,14 @@ public sealed class ControlledPipelineTests : IDisposable
     [Fact]
     public async Task Windows_control_pictures_and_perturbed_attention_go_together()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var controlled = await ControlledAsync() with { PerturbedAttention = new(2, PerturbedAttention.UsualLayers), PromptsAt = [new(3, "worst quality, low quality, letterboxed")], ImagePrompts = [new(IPAdapterFixtures.Plain, [IPAdapterFixtures.Pictures[0]], 0.7)] };
-        async Task<Tensor> Latents(GenerationRequest request) => (await pipeline.GenerateTensorsAsync(request, Scheduler.Create("ddim", null, request.Steps))).Latents;
-        var whole = await Latents(controlled);
-        Assert.InRange(Goldens.Difference(await Latents(controlled with { Context = new(4, 1) }), whole), 0, 1e-5);
-        Assert.True(Goldens.Difference(await Latents(controlled with { ImagePrompts = [] }), whole) > 1e-2);
+        var whole = await pipeline.LatentsAsync(controlled);
+        Assert.InRange(Goldens.Difference(await pipeline.LatentsAsync(controlled with { Context = new(4, 1) }), whole), 0, 1e-5);
+        Assert.True(Goldens.Difference(await pipeline.LatentsAsync(controlled with { ImagePrompts = [] }), whole) > 1e-2);
         foreach (var context in (FrameContext[])[new(4, 3, Closed: true), new(2, 1)])
         {
-            var windowed = await Latents(controlled with { Context = context });
+            var windowed = await pipeline.LatentsAsync(controlled with { Context = context });
             Assert.True(isfinite(windowed).all().item<bool>());
             Assert.True(Goldens.Difference(windowed, whole) > 1e-2);
         }
@@ -96,7 +95,7 @@ public sealed class ControlledPipelineTests : IDisposable
     [Fact]
     public async Task Wrong_files_are_refused()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var controlled = await ControlledAsync();
         async Task<string> Refusal(GenerationRequest request) => (await Assert.ThrowsAsync<FileException>(() => pipeline.GenerateAsync(request))).Message;
         GenerationRequest With(string path, string images) => controlled with { Controls = [new(path, images)], Sparse = null };
@@ -106,11 +105,6 @@ public sealed class ControlledPipelineTests : IDisposable
         File.Delete(_folder["frames/0002.png"]);
         Assert.Contains("3 pictures for 4 frames", await Refusal(With(Goldens.Model("controlnet"), _folder["frames"])));
         await Assert.ThrowsAsync<RequestException>(() => pipeline.GenerateAsync(controlled with { Sparse = controlled.Sparse! with { Images = [new(4, _folder["one.png"])] } }));
-    }
-
-    private static Task<AnimateDiffPipeline> PipelineAsync()
-    {
-        return AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") }, RecordedTokenizer.Load());
     }
 
     private static GenerationRequest Request() => new(Prompt) { Frames = 4, Steps = 2, Seed = 5 };

@@ -16,7 +16,7 @@ public sealed class ImagePromptTests : IDisposable
     [Fact]
     public async Task Requests_with_and_without_pictures_leave_no_trace_in_each_other_and_no_tensor()
     {
-        using var pipeline = await Load();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var first = IPAdapterFixtures.Pictures[0];
         var before = await Pixels(pipeline, Plain);
         var live = await pipeline.LiveTensorsAsync();
@@ -39,7 +39,7 @@ public sealed class ImagePromptTests : IDisposable
     [Fact]
     public async Task The_same_picture_twice_is_that_picture_with_both_weights()
     {
-        using var pipeline = await Load();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var picture = IPAdapterFixtures.Pictures[0];
         var once = Plain with { GuidanceScale = 1, ImagePrompts = [new(IPAdapterFixtures.Plain, [picture], 0.75)] };
         var twice = once with { ImagePrompts = [new(IPAdapterFixtures.Plain, [picture], 0.5), new(IPAdapterFixtures.Plain, [picture, picture], 0.25)] };
@@ -51,7 +51,7 @@ public sealed class ImagePromptTests : IDisposable
     [Fact]
     public async Task The_official_bin_gives_the_same_bits()
     {
-        using var pipeline = await Load();
+        using var pipeline = await NanoPipeline.LoadAsync();
         ImagePrompt Of(string adapter) => new(adapter, [IPAdapterFixtures.Pictures[0]], 0.7) { Encoder = IPAdapterFixtures.Encoder };
         Assert.Equal(await Pixels(pipeline, Plain with { ImagePrompts = [Of(IPAdapterFixtures.Plain)] }),
             await Pixels(pipeline, Plain with { ImagePrompts = [Of(IPAdapterFixtures.Bin(_folder))] }));
@@ -76,7 +76,7 @@ public sealed class ImagePromptTests : IDisposable
     [Fact]
     public async Task What_does_not_fit_is_refused_with_the_reason()
     {
-        using var pipeline = await Load();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var picture = IPAdapterFixtures.Pictures[0];
         async Task<string> Refusal(ImagePrompt prompt) =>
             (await Assert.ThrowsAnyAsync<FileException>(() => pipeline.GenerateAsync(Plain with { ImagePrompts = [prompt] }))).Message;
@@ -126,9 +126,6 @@ public sealed class ImagePromptTests : IDisposable
         Assert.Equal(["x", "y"], one.Images);
         Assert.Equal([("a", "x"), ("b", "y")], ImagePrompt.Pair(["a", "b"], ["x", "y"]).Select(prompt => (prompt.IPAdapter, Assert.Single(prompt.Images))));
     }
-
-    private static Task<AnimateDiffPipeline> Load() =>
-        AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") }, RecordedTokenizer.Load());
 
     private static async Task<byte[]> Pixels(AnimateDiffPipeline pipeline, GenerationRequest request) => (await pipeline.GenerateAsync(request)).Videos[0].Pixels.ToArray();
 }

@@ -20,8 +20,8 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task Guidance_follows_frames_and_steps()
     {
-        using var pipeline = await LoadAsync();
-        Task<Tensor> With(string guidance) => LatentsAsync(pipeline, _plain with { GuidanceScale = Curve.Parse(guidance) });
+        using var pipeline = await NanoPipeline.LoadAsync();
+        Task<Tensor> With(string guidance) => pipeline.LatentsAsync(_plain with { GuidanceScale = Curve.Parse(guidance) });
         var usual = await With("7.5");
         Assert.Equal(0, Goldens.Difference(await With("0:7.5,3:7.5"), usual));
         Assert.Equal(0, Goldens.Difference(await With("0%:7.5,100%:7.5"), usual));
@@ -35,9 +35,9 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task Pictures_as_prompts_follow_frames_and_steps()
     {
-        using var pipeline = await LoadAsync();
-        Task<Tensor> With(Curve scale) => LatentsAsync(pipeline, _plain with { ImagePrompts = [new(IPAdapterFixtures.Plain, [IPAdapterFixtures.Pictures[0]], scale)] });
-        var (none, usual) = (await LatentsAsync(pipeline, _plain), await With(0.7));
+        using var pipeline = await NanoPipeline.LoadAsync();
+        Task<Tensor> With(Curve scale) => pipeline.LatentsAsync(_plain with { ImagePrompts = [new(IPAdapterFixtures.Plain, [IPAdapterFixtures.Pictures[0]], scale)] });
+        var (none, usual) = (await pipeline.LatentsAsync(_plain), await With(0.7));
         Assert.Equal(0, Goldens.Difference(await With(Curve.Parse("0:0,3:0")), none));
         Assert.Equal(0, Goldens.Difference(await With(Curve.Parse("0:0.7,3:0.7")), usual));
         Assert.Equal(0, Goldens.Difference(await With(Curve.Parse("0%:0.7,100%:0.7")), usual));
@@ -50,10 +50,10 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task ControlNets_follow_frames_and_steps()
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         await VideoWriter.WriteAsync(_folder["frames/"], Clips.Moving(4, 32, 32), 8, "{}");
-        Task<Tensor> With(Curve scale, double end = 1) => LatentsAsync(pipeline, _plain with { Controls = [new(Goldens.Model("controlnet"), _folder["frames"], scale, 0, end)] });
-        var (none, usual) = (await LatentsAsync(pipeline, _plain), await With(0.8));
+        Task<Tensor> With(Curve scale, double end = 1) => pipeline.LatentsAsync(_plain with { Controls = [new(Goldens.Model("controlnet"), _folder["frames"], scale, 0, end)] });
+        var (none, usual) = (await pipeline.LatentsAsync(_plain), await With(0.8));
         Assert.InRange(Goldens.Difference(await With(Curve.Parse("0:0.8,3:0.8")), usual), 0, 1e-4);
         Assert.InRange(Goldens.Difference(await With(Curve.Parse("0:0,3:0")), none), 0, 1e-5);
         Assert.Equal(0, Goldens.Difference(await With(Curve.Parse("0%:0.8,49%:0.8,50%:0")), await With(0.8, 0.34)));     // of three steps the first
@@ -85,7 +85,7 @@ public sealed class CurvedPipelineTests : IDisposable
     [Fact]
     public async Task Everything_together_is_made_again_and_leaves_no_trace()
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         await VideoWriter.WriteAsync(_folder["frames/"], Clips.Moving(6, 32, 32), 8, "{}");
         var before = await pipeline.GenerateAsync(_plain);
         var request = _plain with
@@ -110,16 +110,6 @@ public sealed class CurvedPipelineTests : IDisposable
         Assert.NotEqual(Pixels(made), Pixels(await pipeline.GenerateAsync(request with { Adapters = [request.Adapters[0]] })));
         Assert.NotEqual(Pixels(made), Pixels(await pipeline.GenerateAsync(request with { Adapters = [request.Adapters[0] with { Scale = 1 }, request.Adapters[1]] })));
         Assert.Equal(Pixels(before), Pixels(await pipeline.GenerateAsync(_plain)));
-    }
-
-    private static Task<AnimateDiffPipeline> LoadAsync()
-        => AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") }, RecordedTokenizer.Load());
-
-    private static async Task<Tensor> LatentsAsync(AnimateDiffPipeline pipeline, GenerationRequest request)
-    {
-        var (latents, frames) = await pipeline.GenerateTensorsAsync(request, Scheduler.Create("ddim", null, request.Steps));
-        frames.Dispose();
-        return latents;
     }
 
     private static byte[] Pixels(Generated generated) => generated.Videos[0].Pixels.ToArray();

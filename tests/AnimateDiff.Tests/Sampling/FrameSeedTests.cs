@@ -75,24 +75,24 @@ public sealed class FrameSeedTests : ModelCommandTests
     [Fact]
     public async Task Per_frame_noise_is_the_same_in_files_and_in_memory()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var request = Small with { Frames = LongRun.Block + 2, Context = new(8, 2), InitialNoise = NoiseKind.PerFrame, FrameSeeds = [new(LongRun.Block, 1)] };
-        var inMemory = await Latents(pipeline, request);
-        Assert.Equal(inMemory, await Latents(pipeline, request with { WorkFolder = _folder["work"] }));
-        Assert.NotEqual(inMemory, await Latents(pipeline, request with { FrameSeeds = [] }));
+        var inMemory = await pipeline.NumbersAsync(request);
+        Assert.Equal(inMemory, await pipeline.NumbersAsync(request with { WorkFolder = _folder["work"] }));
+        Assert.NotEqual(inMemory, await pipeline.NumbersAsync(request with { FrameSeeds = [] }));
     }
 
     [Fact]
     public async Task A_frames_seed_changes_clips_made_from_a_video_and_second_runs()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         await VideoWriter.WriteAsync(_folder["video/"], new(3, 32, 32, new byte[3 * 32 * 32 * 3]), 8, "{}", cancellationToken: TestContext.Current.CancellationToken);
         foreach (var request in new[] { Small with { Source = new(SourceKind.Video, _folder["video"], 1) }, Small with { Hires = new(1, 1) } })
         {
             var seeded = request with { FrameSeeds = [new(2, 77)] };
-            var made = await Latents(pipeline, seeded);
-            Assert.NotEqual(made, await Latents(pipeline, request));
-            Assert.Equal(made, await Latents(pipeline, seeded));
+            var made = await pipeline.NumbersAsync(seeded);
+            Assert.NotEqual(made, await pipeline.NumbersAsync(request));
+            Assert.Equal(made, await pipeline.NumbersAsync(seeded));
         }
     }
 
@@ -102,7 +102,7 @@ public sealed class FrameSeedTests : ModelCommandTests
         Assert.Equal(new FrameSeed(8, ulong.MaxValue), FrameSeed.Parse("8:18446744073709551615"));
         foreach (var wrong in new[] { "8", "8:", ":8", "-1:8", "8:-1", "8:1:2", "8:1.5" })
             Assert.Contains("FRAME:SEED", Assert.Throws<RequestException>(() => FrameSeed.Parse(wrong)).Message);
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         foreach (var (reason, seeds) in new (string, FrameSeed[])[] { ("0 to 2", [new(3, 1)]), ("0 to 2", [new(-1, 1)]), ("2 seeds", [new(1, 1), new(1, 2)]) })
             Assert.Contains(reason, (await Assert.ThrowsAsync<RequestException>(() => pipeline.GenerateAsync(Small with { FrameSeeds = seeds }))).Message);
     }
@@ -139,16 +139,5 @@ public sealed class FrameSeedTests : ModelCommandTests
         return inBlocks
             ? cat([.. StartNoise.DrawBlocks(request, Size(frames), LongRun.Blocks(frames), 3, 2, 2, generator, CPU)], 2)
             : StartNoise.Draw(request, Size(frames), 3, 2, 2, generator, CPU, again);
-    }
-
-    private static Task<AnimateDiffPipeline> PipelineAsync() =>
-        AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") }, RecordedTokenizer.Load());
-
-    private static async Task<float[]> Latents(AnimateDiffPipeline pipeline, GenerationRequest request)
-    {
-        var (latents, frames) = await pipeline.GenerateTensorsAsync(request, Scheduler.Create(request.Scheduler, null, request.Steps));
-        using (latents)
-        using (frames)
-            return [.. latents.contiguous().data<float>()];
     }
 }

@@ -31,12 +31,12 @@ public sealed class LongRunTests : IDisposable
     [InlineData("unipc")]
     public async Task Latents_in_files_are_those_in_memory_bit_for_bit(string scheduler)
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         foreach (var context in (FrameContext[])[new(4, 2), new(4, 1, Closed: true)])
         {
             var request = Request with { Scheduler = scheduler, Context = context };
-            var inMemory = await Latents(pipeline, request);
-            Assert.Equal(inMemory, await Latents(pipeline, request with { WorkFolder = _folder[$"{context}"] }));
+            var inMemory = await pipeline.NumbersAsync(request);
+            Assert.Equal(inMemory, await pipeline.NumbersAsync(request with { WorkFolder = _folder[$"{context}"] }));
         }
     }
 
@@ -46,7 +46,7 @@ public sealed class LongRunTests : IDisposable
     [InlineData("unipc", 5)]
     public async Task An_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(string scheduler, int windows)
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var request = Request with { Scheduler = scheduler };
         var expected = await pipeline.GenerateAsync(request with { WorkFolder = _folder["whole"] });
 
@@ -72,7 +72,7 @@ public sealed class LongRunTests : IDisposable
     [Fact]
     public async Task A_long_clip_is_in_temporary_files()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var request = Request with { Frames = 70, Steps = 1, Context = new(16, 2), GuidanceScale = 1, InitialNoise = NoiseKind.Shuffled };
         var made = await pipeline.GenerateAsync(request);
         var live = await pipeline.LiveTensorsAsync();
@@ -90,28 +90,17 @@ public sealed class LongRunTests : IDisposable
     [Fact]
     public async Task A_long_video_is_made_anew_where_the_mask_says()
     {
-        using var pipeline = await PipelineAsync();
+        using var pipeline = await NanoPipeline.LoadAsync();
         var pictures = Enumerable.Range(0, 6).Select(i => (byte)(40 * i)).SelectMany(value => Enumerable.Repeat(value, 32 * 32 * 3)).ToArray();
         await AnimateDiff.Video.VideoWriter.WriteAsync(_folder["video/"], new(6, 32, 32, pictures), 8, "{}", cancellationToken: TestContext.Current.CancellationToken);
         await AnimateDiff.Video.VideoWriter.WriteAsync(_folder["mask.png"], new(1, 32, 32, [.. Enumerable.Range(0, 32 * 32).SelectMany(i => Enumerable.Repeat((byte)(i % 32 < 16 ? 0 : 255), 3))]), 8, "{}",
             cancellationToken: TestContext.Current.CancellationToken);
         var request = Request with { Source = new(SourceKind.Video, _folder["video"], 0.7, _folder["mask.png"]) };
-        Assert.Equal(await Latents(pipeline, request), await Latents(pipeline, request with { WorkFolder = _folder["work"] }));
+        Assert.Equal(await pipeline.NumbersAsync(request), await pipeline.NumbersAsync(request with { WorkFolder = _folder["work"] }));
     }
 
     private sealed class Reports(Action<GenerationProgress> report) : IProgress<GenerationProgress>
     {
         public void Report(GenerationProgress value) => report(value);
-    }
-
-    private static Task<AnimateDiffPipeline> PipelineAsync() =>
-        AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v3.ckpt") }, RecordedTokenizer.Load());
-
-    private static async Task<float[]> Latents(AnimateDiffPipeline pipeline, GenerationRequest request)
-    {
-        var (latents, frames) = await pipeline.GenerateTensorsAsync(request, Scheduler.Create(request.Scheduler, null, request.Steps));
-        using (latents)
-        using (frames)
-            return [.. latents.contiguous().data<float>()];
     }
 }

@@ -24,7 +24,7 @@ public class QualityTests
     [Fact]
     public async Task Options_change_what_is_made_and_leave_no_trace()
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync("motion-v2.safetensors");
         var before = await PixelsAsync(pipeline, _plain);
         GenerationRequest[] changed =
         [
@@ -47,10 +47,10 @@ public class QualityTests
     [Fact]
     public async Task Windows_of_a_whole_clip_and_factors_of_one_change_nothing()
     {
-        using var pipeline = await LoadAsync();
-        var plain = await TensorsAsync(pipeline, _plain);
+        using var pipeline = await NanoPipeline.LoadAsync("motion-v2.safetensors");
+        var plain = await pipeline.LatentsAsync(_plain);
         foreach (var request in new[] { _plain with { Context = new(16, 4) }, _plain with { FreeNoise = new(16, 4) }, _plain with { FreeU = new(1, 1, 1, 1) }, _plain with { PerturbedAttention = new(0, ["mid"]) } })
-            Assert.InRange(Goldens.Difference(await TensorsAsync(pipeline, request), plain), 0, 1e-4);
+            Assert.InRange(Goldens.Difference(await pipeline.LatentsAsync(request), plain), 0, 1e-4);
     }
 
     [Theory]
@@ -58,7 +58,7 @@ public class QualityTests
     [InlineData(false)]
     public async Task Clips_may_be_longer_than_the_motion_module(bool context)
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync("motion-v2.safetensors");
         var request = _plain with { Frames = 40, Steps = 1, Context = context ? new(16, 4) : null, FreeNoise = context ? null : new(16, 8) };
         var clip = await pipeline.GenerateAsync(request);
         Assert.Equal(40, clip.Videos[0].Frames);
@@ -71,7 +71,7 @@ public class QualityTests
     [Fact]
     public async Task Everything_is_in_the_recipe()
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync("motion-v2.safetensors");
         var recipe = await pipeline.DescribeAsync(_everything);
         var again = Recipe.FromJson(recipe.ToJson(), "").ToRequest();
         Assert.Equal((_everything.GuidanceRescale, _everything.FreeU, _everything.FreeInit, _everything.Context, _everything.InitialNoise),
@@ -85,7 +85,7 @@ public class QualityTests
     [Fact]
     public async Task Repeated_generations_leave_no_tensors()
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync("motion-v2.safetensors");
         var live = new List<long>();
         foreach (var request in new[] { _everything, _plain, _everything, _everything, _plain with { FreeNoise = new(2, 1) }, _everything with { GuidanceScale = 1, Scheduler = "euler" } })
         {
@@ -98,7 +98,7 @@ public class QualityTests
     [Fact]
     public async Task Layers_that_are_not_there_are_named()
     {
-        using var pipeline = await LoadAsync();
+        using var pipeline = await NanoPipeline.LoadAsync("motion-v2.safetensors");
         var error = await Assert.ThrowsAsync<RequestException>(() => pipeline.GenerateAsync(_plain with { PerturbedAttention = new(3, ["mid", "top"]) }));
         Assert.Contains("the layers top,", error.Message);
     }
@@ -130,18 +130,8 @@ public class QualityTests
         Assert.Equal(0, Goldens.Difference(Guidance.Rescale(guided, positive, 0.25), 0.25 * scaled + 0.75 * guided), 1e-5);
     }
 
-    private static Task<AnimateDiffPipeline> LoadAsync()
-        => AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v2.safetensors") }, RecordedTokenizer.Load());
-
     private static async Task<string> PixelsAsync(AnimateDiffPipeline pipeline, GenerationRequest request)
         => Convert.ToHexString((await pipeline.GenerateAsync(request)).Videos[0].Pixels.ToArray());
-
-    private static async Task<Tensor> TensorsAsync(AnimateDiffPipeline pipeline, GenerationRequest request)
-    {
-        var (latents, frames) = await pipeline.GenerateTensorsAsync(request, Scheduler.Create("ddim", null, request.Steps));
-        frames.Dispose();
-        return latents;
-    }
 
     private static float Correlation(Tensor x, Tensor y) => ((x - x.mean()) * (y - y.mean())).mean().item<float>() / (x.std() * y.std()).item<float>();
 }
