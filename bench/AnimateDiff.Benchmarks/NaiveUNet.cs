@@ -12,6 +12,9 @@ internal sealed class NaiveUNet(IReadOnlyDictionary<string, Tensor> weights, UNe
     private readonly Naive _layers = new(weights, config.NormNumGroups);
     private readonly Naive _motion = new(weights, motion.MotionNormNumGroups);
 
+    /// <summary>Whether, with gradients on, each layer keeps only its inputs and runs again in the backward pass.</summary>
+    public bool Recomputes { get; init; }
+
     /// <summary>The guided prediction of a step: both halves of the guidance as one batch.</summary>
     /// <param name="latents">[1, 4, F, h, w]</param>
     /// <param name="timestep">A number, [1].</param>
@@ -28,6 +31,7 @@ internal sealed class NaiveUNet(IReadOnlyDictionary<string, Tensor> weights, UNe
     public Tensor Forward(Tensor sample, Tensor timestep, Tensor text)
     {
         using var scope = NewDisposeScope();
+        var recompute = Recomputes && is_grad_enabled() ? new Recompute() : null;
         var (clips, frames) = (sample.shape[0], sample.shape[2]);
         var levels = config.BlockOutChannels.Count;
 
@@ -44,7 +48,7 @@ internal sealed class NaiveUNet(IReadOnlyDictionary<string, Tensor> weights, UNe
         {
             for (var layer = 0; layer < config.LayersPerBlock; layer++)
             {
-                hidden = Layer($"down_blocks.{level}", layer, hidden, time, text, frames);
+                hidden = Layer($"down_blocks.{level}", layer, hidden);
                 skips.Push(hidden.alias());
             }
             if (_layers.Has($"down_blocks.{level}.downsamplers.0.conv"))
@@ -55,7 +59,7 @@ internal sealed class NaiveUNet(IReadOnlyDictionary<string, Tensor> weights, UNe
         }
 
         // 4. mid
-        hidden = Layer("mid_block", 0, hidden, time, text, frames).Then(x => _layers.Resnet("mid_block.resnets.1", x, time, config.NormEps));
+        hidden = Layer("mid_block", 0, hidden).Then(x => _layers.Resnet("mid_block.resnets.1", x, time, config.NormEps));
 
         // 5. up
         for (var level = 0; level < levels; level++)
@@ -65,7 +69,7 @@ internal sealed class NaiveUNet(IReadOnlyDictionary<string, Tensor> weights, UNe
             for (var layer = 0; layer <= config.LayersPerBlock; layer++)
             {
                 used.Add(skips.Pop());
-                hidden = Layer($"up_blocks.{level}", layer, hidden.Then(x => cat([x, used[^1]], 1)), time, text, frames);
+                hidden = Layer($"up_blocks.{level}", layer, hidden.Then(x => cat([x, used[^1]], 1)));
             }
             if (_layers.Has($"up_blocks.{level}.upsamplers.0.conv"))
             {
@@ -79,13 +83,18 @@ internal sealed class NaiveUNet(IReadOnlyDictionary<string, Tensor> weights, UNe
         // 6. out
         hidden = hidden.Then(x => _layers.GroupNorm("conv_norm_out", x, config.NormEps)).Then(x => x.silu()).Then(x => _layers.Convolution("conv_out", x));
         return hidden.reshape([clips, frames, .. hidden.shape[1..]]).permute(0, 2, 1, 3, 4).MoveToOuterDisposeScope();
+
+        // The images are let go of.
+        Tensor Layer(string block, int layer, Tensor own) => own.Then(images => recompute is null
+            ? LayerOf(block, layer, images, time, text, frames)
+            : recompute.Run(inputs => LayerOf(block, layer, inputs[0], inputs[1], inputs[2], frames), images, time, text));
     }
 
-    // A resnet and what follows it at its place: attention where the level has it, and motion. The images, [B·F, C, H, W], are let go of.
-    private Tensor Layer(string block, int layer, Tensor own, Tensor time, Tensor text, long frames)
+    // A resnet and what follows it at its place: attention where the level has it, and motion, of images [B·F, C, H, W].
+    private Tensor LayerOf(string block, int layer, Tensor images, Tensor time, Tensor text, long frames)
     {
         using var scope = NewDisposeScope();
-        var hidden = own.Then(x => _layers.Resnet($"{block}.resnets.{layer}", x, time, config.NormEps));
+        var hidden = _layers.Resnet($"{block}.resnets.{layer}", images, time, config.NormEps);
         if (_layers.Has($"{block}.attentions.{layer}.norm"))
             hidden = hidden.Then(x => Spatial($"{block}.attentions.{layer}", x, text));
         if (_layers.Has($"{block}.motion_modules.{layer}.norm"))

@@ -8,8 +8,11 @@ switch (args)
     case ["real-size", var folder, var dtype, .. var chunks]:
         RealSize.Run(folder, dtype, chunks is [] ? [1] : [.. chunks.Select(int.Parse)]);
         return 0;
-    case ["training-speed", var folder, var dtype]:
-        TrainingSpeed.Run(folder, dtype);
+    case ["training", var model, var motion, var dtype, var frames, var pixels, .. var pairs]:
+        TrainingSpeed.Compare([model, motion, dtype, frames, pixels], pairs is [] ? 5 : int.Parse(pairs[0]));
+        return 0;
+    case ["training-alone", ("naive" or "ours") and var which, var model, var motion, var dtype, var frames, var pixels]:
+        TrainingSpeed.Alone(which, [model, motion, dtype, frames, pixels]);
         return 0;
     case ["step", var model, var motion, var dtype, var frames, var pixels, .. var pairs]:
         StepSpeed.Compare([model, motion, dtype, frames, pixels], pairs is [] ? 5 : int.Parse(pairs[0]));
@@ -26,12 +29,13 @@ switch (args)
                 writes DIR/sd15/ (a diffusers folder of Stable Diffusion 1.5's size) and DIR/motion-v3.safetensors, with random weights in fp16
                    AnimateDiff.Benchmarks real-size DIR fp32|bf16 [CHUNK…]
                 seconds and peak memory of each stage with that model; VAE decoding with CHUNK frames at once
-                   AnimateDiff.Benchmarks training-speed DIR fp32|bf16
-                seconds and peak memory of a step that trains its motion modules, with activations recomputed and kept
                    AnimateDiff.Benchmarks step BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
                 steps and decoded clips of this project and of a naive reference in turn: seconds, their ratio, GFLOP/s, and peak memory
                    AnimateDiff.Benchmarks step-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
                 seconds and peak memory of one of them
+                   AnimateDiff.Benchmarks training BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
+                   AnimateDiff.Benchmarks training-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
+                the same of steps that train the motion modules, with recomputed activations
                    AnimateDiff.Benchmarks linear
                 products of matrices by libtorch's two ways, in GFLOP/s of one core
             """);

@@ -1,51 +1,124 @@
+using System.Diagnostics;
 using AnimateDiff.Denoising;
+using AnimateDiff.Layers;
 using AnimateDiff.Weights;
 
 namespace AnimateDiff.Benchmarks;
 
 /// <summary>
-/// Seconds and peak memory of a step that trains motion modules at the real size, 256×256, 8 frames, one clip: prediction, loss and gradients, without
-/// the optimizer. First with recomputation, so that what the allocator keeps of the larger one is not counted twice; Linux only.
+/// Steps that train motion modules at the real size, of the naive reference and of this project in turn: one clip's prediction, loss and gradients with recomputed
+/// activations, without the optimizer, which is libtorch's in both.
 /// </summary>
 internal static class TrainingSpeed
 {
-    private const int Frames = 8, Steps = 2;
-
-    public static void Run(string folder, string dtype)
+    /// <summary>Measures pairs and prints medians, then each one's peak memory in a process of its own (Linux only).</summary>
+    /// <param name="model">Base model, motion module, fp32 or bf16, frames, and pixels along an edge, as on the command line.</param>
+    /// <param name="pairs">How many.</param>
+    public static void Compare(string[] model, int pairs)
     {
-        var type = PipelineOptions.ParseDType(dtype);
-        using var unet = Load(folder, type);
-        foreach (var (name, parameter) in unet.named_parameters())
-            parameter.requires_grad = UNetMotionModel.IsMotion(name);
-        var weights = unet.parameters().Sum(parameter => parameter.numel() * parameter.element_size()) >> 20;
-        var trained = unet.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel() * parameter.element_size()) >> 20;
-        Console.WriteLine($"{dtype}, {get_num_threads()} threads, {weights} MB of weights, {trained} MB of gradients\n{RealSize.Header}");
-
-        foreach (var recomputes in new[] { true, false })
+        using (var inputs = new Inputs(model, naive: true, ours: true))
         {
-            unet.Recomputes = recomputes;
-            for (var step = 1; step <= Steps; step++)
-                RealSize.Measure($"step {step}, activations {(recomputes ? "recomputed" : "kept")}", () => Step(unet));
+            var steps = new Pair(() => inputs.NaiveStep(), () => inputs.Step());
+            Console.WriteLine($"loss {inputs.NaiveStep():0.000000} naive, {inputs.Step():0.000000} ours; largest difference of a gradient's norm {inputs.Difference():0.0e0} of it");
+            for (var pair = 0; pair < pairs; pair++)
+                steps.Measure(oursFirst: pair % 2 == 1);
+            Console.WriteLine($"{pairs} pairs, {get_num_threads()} threads\n{Pair.Header}");
+            steps.Print("training", double.NaN, double.NaN);
+        }
+        foreach (var one in new[] { "naive", "ours" })
+        {
+            using var alone = Process.Start(Environment.ProcessPath!, ["training-alone", one, .. model]);
+            alone.WaitForExit();
         }
     }
 
-    private static void Step(UNetMotionModel unet)
+    /// <summary>Seconds and peak memory of two steps of the naive reference or of this project.</summary>
+    public static void Alone(string which, string[] model)
     {
-        using var scope = NewDisposeScope();
-        var noise = randn([1, 4, Frames, 32, 32]);
-        var prediction = unet.Predict(randn([1, 4, Frames, 32, 32]), full([1], 500.0), randn([1, 77, 768]));
-        (prediction - noise).square().mean().backward();
-        foreach (var parameter in unet.parameters())
-            parameter.grad = null;
+        using var inputs = new Inputs(model, naive: which == "naive", ours: which == "ours");
+        Console.WriteLine(RealSize.Header);
+        for (var step = 1; step <= 2; step++)
+            RealSize.Measure($"{which} alone: training step {step}", () => _ = which == "naive" ? inputs.NaiveStep() : inputs.Step());
     }
 
-    private static UNetMotionModel Load(string folder, ScalarType dtype)
+    /// <summary>The models and what they are given.</summary>
+    private sealed class Inputs : IDisposable
     {
-        using var image = WeightFile.OpenFolder(Path.Combine(folder, "sd15", "unet"), "diffusion_pytorch_model");
-        using var motion = MotionFiles.Open(Path.Combine(folder, "motion-v3.safetensors"));
-        var unet = new UNetMotionModel(new UNetConfig(), MotionConfig.Parse(motion.Config, motion.Path), META);
-        ModuleWeights.Load(unet, image, "UNet", dtype, part: name => !UNetMotionModel.IsMotion(name));
-        ModuleWeights.Load(unet, motion.Weights, "motion module", dtype, part: UNetMotionModel.IsMotion);
-        return unet;
+        private readonly UNetMotionModel _unet;
+        private readonly NaiveWeights? _weights;
+        private readonly NaiveUNet? _naive;
+        private readonly Tensor _latents, _noise, _text;
+
+        public Inputs(string[] model, bool naive, bool ours)
+        {
+            var dtype = PipelineOptions.ParseDType(model[2]);
+            var (frames, side) = (int.Parse(model[3]), int.Parse(model[4]) / 8);
+            _unet = Load(model[0], model[1], dtype);
+            _unet.Recomputes = true;
+            using var generator = new Generator(0);
+            _latents = randn([1, _unet.Config.InChannels, frames, side, side], generator: generator);
+            _noise = randn(_latents.shape, generator: generator);
+            _text = randn([1, 77, _unet.Config.CrossAttentionDim], generator: generator);
+            foreach (var (name, parameter) in _unet.named_parameters())
+                parameter.requires_grad = UNetMotionModel.IsMotion(name);
+            if (naive)
+            {
+                _weights = new NaiveWeights(_unet);
+                foreach (var (name, weight) in _weights)
+                    weight.requires_grad = UNetMotionModel.IsMotion(name) && !name.EndsWith(".pe", StringComparison.Ordinal);
+                _naive = new NaiveUNet(_weights, _unet.Config, _unet.Motion!) { Recomputes = true };
+            }
+            if (!ours)
+                _unet.Dispose();
+        }
+
+        public double NaiveStep()
+        {
+            using var scope = NewDisposeScope();
+            var type = _weights!["conv_in.weight"].dtype;
+            var said = _naive!.Forward(_latents.to(type), tensor(new[] { 500f }), _text.to(type).repeat_interleave(_latents.shape[2], dim: 0));
+            return Learn(said, _weights.Values);
+        }
+
+        public double Step()
+        {
+            using var scope = NewDisposeScope();
+            return Learn(_unet.Predict(_latents, full([1], 500.0), _text), _unet.parameters());
+        }
+
+        /// <summary>After a step of each: how far the norms of the parameters' gradients are apart, at most, as a part of the norm.</summary>
+        public double Difference()
+        {
+            using var scope = NewDisposeScope();
+            var ours = _unet.named_parameters().Where(own => own.parameter.requires_grad).ToDictionary(own => own.name, own => own.parameter);
+            return ours.Max(own => NormOf(own.Value) is var norm && norm > 0 ? Math.Abs(NormOf(_weights![own.Key]) / norm - 1) : 0);
+        }
+
+        public void Dispose()
+        {
+            foreach (var own in new IDisposable?[] { _unet, _weights, _latents, _noise, _text })
+                own?.Dispose();
+        }
+
+        private double Learn(Tensor prediction, IEnumerable<Tensor> weights)
+        {
+            foreach (var weight in weights)
+                weight.grad = null;
+            var loss = (prediction.to(ScalarType.Float32) - _noise).square().mean();
+            loss.backward();
+            return loss.item<float>();
+        }
+
+        private static double NormOf(Tensor weight) => weight.grad is { } gradient ? gradient.to(ScalarType.Float32).norm().item<float>() : 0;
+
+        private static UNetMotionModel Load(string folder, string motionFile, ScalarType dtype)
+        {
+            using var image = WeightFile.OpenFolder(Path.Combine(folder, "unet"), "diffusion_pytorch_model");
+            using var motion = MotionFiles.Open(motionFile);
+            var unet = new UNetMotionModel(UNetConfig.Read(Path.Combine(folder, "unet", "config.json")), MotionConfig.Parse(motion.Config, motion.Path), META);
+            ModuleWeights.Load(unet, image, "UNet", dtype, part: name => !UNetMotionModel.IsMotion(name));
+            ModuleWeights.Load(unet, motion.Weights, "motion module", dtype, part: UNetMotionModel.IsMotion);
+            return unet;
+        }
     }
 }

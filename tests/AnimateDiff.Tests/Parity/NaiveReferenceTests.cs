@@ -1,4 +1,5 @@
 using AnimateDiff.Benchmarks;
+using AnimateDiff.Denoising;
 
 namespace AnimateDiff.Tests.Parity;
 
@@ -21,6 +22,31 @@ public class NaiveReferenceTests
         Assert.InRange(Goldens.Difference(prediction, golden["out_wide"].Read()), 0, 1e-5);
         Assert.InRange(Goldens.Difference(prediction, unet.Predict(sample, timestep, text)), 0, 1e-5);
         Assert.True(prediction.permute(0, 2, 1, 3, 4).is_contiguous());                                      // images were never channels-last
+    }
+
+    [Fact]
+    public void Naive_gradients_equal_ours_also_recomputed()
+    {
+        using var scope = NewDisposeScope();
+        using var golden = Goldens.Case("unet-motion-v3");
+        using var unet = UNetTestModels.UNet("v3");
+        using var weights = new NaiveWeights(unet);
+        var (sample, timestep, text) = (golden["sample_wide"].Read(), golden["timestep"].Read()[..1], golden["encoder_hidden_states"].Read()[..1]);
+        var learnt = weights.Where(weight => UNetMotionModel.IsMotion(weight.Key) && !weight.Key.EndsWith(".pe", StringComparison.Ordinal)).ToDictionary();
+        foreach (var (name, parameter) in unet.named_parameters())
+            parameter.requires_grad = learnt.ContainsKey(name);
+        foreach (var weight in learnt.Values)
+            weight.requires_grad = true;
+        unet.Predict(sample, timestep, text).square().mean().backward();
+        foreach (var recomputes in new[] { false, true })
+        {
+            var naive = new NaiveUNet(weights, unet.Config, unet.Motion!) { Recomputes = recomputes };
+            foreach (var weight in learnt.Values)
+                weight.grad = null;
+            naive.Forward(sample, timestep, text.repeat_interleave(sample.shape[2], dim: 0)).square().mean().backward();
+            foreach (var (name, parameter) in unet.named_parameters().Where(own => learnt.ContainsKey(own.name)))
+                Assert.InRange(Goldens.Difference(learnt[name].grad!, parameter.grad!), 0, 1e-4);
+        }
     }
 
     [Fact]

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+
+namespace AnimateDiff.Benchmarks;
+
+/// <summary>Seconds of two pieces of work, done in turn.</summary>
+internal sealed class Pair(Action naive, Action ours)
+{
+    private readonly List<(Time Naive, Time Ours)> _times = [];
+
+    /// <summary>Names of what <see cref="Print"/> prints.</summary>
+    public static string Header => $"{"",-8}{"TFLOP",10}{"naive s",10}{"ours s",10}{"ratio",8}{"least",8}{"most",8}{"by cpu",8}{"naive GFLOP/s",16}{"ours",10}{"of the product",17}";
+
+    /// <summary>Median seconds of the first.</summary>
+    public double Naive => Median(_times.Select(pair => pair.Naive.Seconds));
+
+    /// <summary>Median seconds of the second.</summary>
+    public double Ours => Median(_times.Select(pair => pair.Ours.Seconds));
+
+    public void Measure(bool oursFirst)
+    {
+        if (oursFirst)
+        {
+            var first = Time.Of(ours);
+            _times.Add((Time.Of(naive), first));
+        }
+        else
+            _times.Add((Time.Of(naive), Time.Of(ours)));
+    }
+
+    /// <summary>A line: medians, how many times faster ours is with the least and most of a pair, the same in the processor's time, and the speeds.</summary>
+    public void Print(string name, double flop, double product)
+    {
+        double[] ratios = [.. _times.Select(pair => pair.Naive.Seconds / pair.Ours.Seconds)];
+        var byProcessor = Median(_times.Select(pair => pair.Naive.OfProcessor / pair.Ours.OfProcessor));
+        var speed = flop / Ours / 1e9;
+        Console.WriteLine($"{name,-8}{flop / 1e12,10:0.0000}{Naive,10:0.000}{Ours,10:0.000}{Median(ratios),8:0.00}{ratios.Min(),8:0.00}{ratios.Max(),8:0.00}{byProcessor,8:0.00}{flop / Naive / 1e9,16:0.0}{speed,10:0.0}{speed / product,17:0 %}");
+    }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+
+    /// <summary>How long something took, and how much of the processor's time; where the machine is shared, the second says more.</summary>
+    private readonly record struct Time(double Seconds, double OfProcessor)
+    {
+        public static Time Of(Action action)
+        {
+            var (clock, before) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
+            action();
+            return new(clock.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - before).TotalSeconds);
+        }
+    }
+}
