@@ -98,6 +98,17 @@ public static class VideoReader
         }
     }
 
+    /// <summary>Reads the beginning of a clip on the calling thread, some frames at a time.</summary>
+    /// <param name="path">A file, or a folder of pictures.</param>
+    /// <param name="size">Size to bring the frames to.</param>
+    /// <param name="frames">The most frames to read.</param>
+    /// <param name="together">Frames in each part but the last.</param>
+    /// <param name="cancellationToken">Stops between frames.</param>
+    /// <exception cref="FileException">As for <see cref="StreamAsync(string, FrameSize?, CancellationToken)"/>.</exception>
+    internal static IEnumerable<VideoFrames> Parts(string path, FrameSize size, int frames, int together, CancellationToken cancellationToken) =>
+        StreamAsync(path, size, cancellationToken).Take(frames).ToBlockingEnumerable(cancellationToken).Chunk(together)
+            .Select(part => new VideoFrames(part.Length, size.Height, size.Width, [.. part.SelectMany(frame => frame.Pixels)]));
+
     /// <summary>The number of frames in a clip, without decoding it; a damaged video can have fewer.</summary>
     /// <param name="path">A file, or a folder of pictures.</param>
     /// <param name="cancellationToken">Ends ffprobe.</param>
