@@ -6,11 +6,11 @@ namespace AnimateDiff.Control;
 /// <summary>Conditions from files, as the networks take them.</summary>
 internal static class ControlPictures
 {
-    /// <summary>What a ControlNet follows, 1 or F frames; those of a long clip are in a file.</summary>
+    /// <summary>What a ControlNet follows, 1 or F frames.</summary>
     /// <exception cref="FileException">It cannot be read, or has several pictures and fewer than frames.</exception>
-    public static VideoFrames Follow(ControlNetInput input, ClipSize size, GenerationRequest request, CancellationToken cancellationToken)
+    public static VideoFrames Follow(ControlNetInput input, ClipSize size, bool inFile, CancellationToken cancellationToken)
     {
-        var clip = AnnotatedPath.Annotate(input.Annotator, Read(input.Images, size, size.Frames, size.IsLong(request), cancellationToken));
+        var clip = AnnotatedPath.Annotate(input.Annotator, Read(input.Images, size, size.Frames, inFile, cancellationToken));
         return clip.Frames == 1 || clip.Frames == size.Frames
             ? clip
             : throw new FileException(input.Images, $"{input.Images} has {clip.Frames} pictures for {size.Frames} frames: give one for all, or {size.Frames} or more.");

@@ -37,7 +37,7 @@ public sealed class ClipFileTests : IDisposable
         var (one, other) = (await VideoReader.ReadAsync(_folder["made/" + name]), await VideoReader.ReadAsync(_folder["whole/" + name]));
         Assert.Equal(other.Frames.Pixels.ToArray(), one.Frames.Pixels.ToArray());
         Assert.Equal(other.Fps, one.Fps);
-        if (!Directory.Exists(_folder["made/" + name]))
+        if (!name.EndsWith('/') && !name.EndsWith(".webm"))                 // WebM has a random number of its own in each file
             Assert.Equal(File.ReadAllBytes(_folder["whole/" + name]), File.ReadAllBytes(_folder["made/" + name]));
     }
 
