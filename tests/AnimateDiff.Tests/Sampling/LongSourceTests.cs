@@ -78,7 +78,7 @@ public sealed class LongSourceTests : IDisposable
             ("finished.webp", Request with { Steps = 1, Frames = 3, Context = null, Finish = [new(Interpolate: 2)] }),
         ])
         {
-            var expected = await pipeline.GenerateAsync(request with { WorkFolder = null });
+            var expected = await pipeline.GenerateAsync(request with { WorkFolder = request.WorkFolder is null ? null : _folder["other"] });
             var made = await pipeline.GenerateFileAsync(request, _folder[name], 4, recipe => recipe with { Base = "somewhere" });
             live.Add(await pipeline.LiveTensorsAsync());
             var clip = await VideoReader.ReadAsync(_folder[name]);
