@@ -44,13 +44,14 @@ internal static class Generation
                 expected.CheckFiles(await pipeline.DescribeAsync(request));
             Console.Error.WriteLine($"\"{request.Prompts[0]}\", seed {request.Seed}");
             using var profile = profiles ? pipeline.Measure() : null;
-            var generation = await ProgressDisplay.RunAsync<Generated>(progress => pipeline.GenerateAsync(request, progress, cancellationToken));
+            var path = output is null ? NameOf(request.Prompts[0]) : Numbered(output, index, requests.Count);
+            var given = requests[index];
+            var generation = await ProgressDisplay.RunAsync<GeneratedFile>(progress =>
+                pipeline.GenerateFileAsync(request, path, fps, recipe => AsGiven(recipe, options, given), progress, cancellationToken));
             foreach (var warning in generation.Warnings)
                 Console.Error.WriteLine($"warning: {warning}");
             if (profile is not null)
                 Console.Error.Write(ProfileTable.Of(profile));
-            var path = output is null ? NameOf(request.Prompts[0]) : Numbered(output, index, requests.Count);
-            await VideoWriter.WriteAsync(path, generation.Videos[0], fps * Finish.Speed(request.Finish), (AsGiven(generation.Recipe, options, requests[index]) with { Fps = fps }).ToJson(), cancellationToken: cancellationToken);
             if (request.WorkFolder is { } done)
                 AnimateDiffPipeline.DeleteWork(done);
             Console.WriteLine(path);

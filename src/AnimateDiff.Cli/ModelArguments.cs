@@ -3,7 +3,7 @@ using AnimateDiff.Weights;
 
 namespace AnimateDiff.Cli;
 
-/// <summary>The options that name models and the machine's means, shared by every command that generates.</summary>
+/// <summary>The options that name models, and those of the machine, shared by every command that generates.</summary>
 internal sealed class ModelArguments
 {
     private readonly Option<string?> _base = new("--base") { Description = "Stable Diffusion 1.5: a diffusers folder, a single file, or OWNER/NAME on the hub; or the embedded toybox, toybox:neon.", HelpName = "DIR|FILE" };
@@ -14,21 +14,18 @@ internal sealed class ModelArguments
     private readonly Option<string[]> _motionLora = new("--motion-lora") { Description = "A MotionLoRA (one camera movement); or toybox:zoom-in, toybox:zoom-out, toybox:pan-left. May be given several times.", HelpName = "FILE[:CURVE]" };
     private readonly Option<string[]> _lora = new("--lora") { Description = "A LoRA of the image model (kohya, diffusers, PEFT); may be given several times.", HelpName = "FILE[:CURVE]" };
     private readonly Option<string[]> _embedding = new("--embedding") { Description = "A textual-inversion embedding; may be given several times.", HelpName = "FILE" };
-    private readonly Option<string> _dtype = new("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
-    private readonly Option<MemoryUse?> _memory = new("--memory") { Description = "low: models in memory only while they are used, frames a few at a time, and bf16 unless --dtype is given; slower.", HelpName = "normal|low" };
-    private readonly Option<string> _device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
-    private readonly Option<int?> _threads = new("--threads") { Description = "CPU threads; all cores by default.", HelpName = "N" };
+    private readonly MachineArguments _machine = new();
     private readonly Option<MotionVersion?> _motionVersion = new("--motion-version") { Description = "v1, v2 or v3, for a motion module that does not show its version.", HelpName = "VERSION" };
-    private readonly Option<bool> _force = new("--force") { Description = "Load pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module; try what does not seem to fit into memory." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _dtype, _memory, _device, _threads, _motionVersion, _force])
+        foreach (Option option in (Option[])[_base, _motion, _tokenizer, _vae, _domainAdapter, _motionLora, _lora, _embedding, _motionVersion])
             command.Options.Add(option);
+        _machine.AddTo(command);
     }
 
     /// <summary>The model as asked for on the command line: what is not given is <paramref name="recorded"/>'s, and without that the embedded one.</summary>
-    public PipelineOptions Options(ParseResult parsed, PipelineOptions? recorded = null) => new()
+    public PipelineOptions Options(ParseResult parsed, PipelineOptions? recorded = null) => _machine.Apply(parsed, new PipelineOptions
     {
         Base = parsed.GetValue(_base) ?? recorded?.Base ?? (parsed.GetValue(_motion) is not { } motion || EmbeddedToybox.IsName(motion) ? EmbeddedToybox.Name : throw new RequestException(
             $"The motion module {motion} needs a base model: pass --base with a Stable Diffusion 1.5 folder or file, or a hub name such as stable-diffusion-v1-5/stable-diffusion-v1-5.")),
@@ -36,14 +33,9 @@ internal sealed class ModelArguments
         Tokenizer = parsed.GetValue(_tokenizer) ?? recorded?.Tokenizer,
         Vae = parsed.GetValue(_vae) ?? recorded?.Vae,
         Embeddings = parsed.GetValue(_embedding) is { Length: > 0 } embeddings ? embeddings : recorded?.Embeddings ?? [],
-        DType = PipelineOptions.ParseDType(Given(parsed, _dtype) ?? recorded?.DTypeName ?? (parsed.GetValue(_memory) == MemoryUse.Low ? "bf16" : parsed.GetValue(_dtype)!)),
-        Memory = parsed.GetValue(_memory) ?? recorded?.Memory ?? MemoryUse.Normal,
-        Device = Given(parsed, _device) ?? recorded?.Device ?? parsed.GetValue(_device)!,
-        Threads = parsed.GetValue(_threads),
         MotionVersion = parsed.GetValue(_motionVersion) ?? recorded?.MotionVersion,
         ResnetNormAcrossFrames = recorded?.ResnetNormAcrossFrames,
-        Force = parsed.GetValue(_force),
-    };
+    }, recorded);
 
     /// <summary>Whether the embedded model stands in because no model was named at all.</summary>
     public bool UsesEmbedded(ParseResult parsed, PipelineOptions? recorded = null) => parsed.GetValue(_base) is null && recorded is null;
@@ -59,6 +51,4 @@ internal sealed class ModelArguments
             .. (parsed.GetValue(_lora) ?? []).Select(file => Adapter.Parse(AdapterRole.Lora, file)),
         ];
     }
-
-    private static string? Given(ParseResult parsed, Option<string> option) => parsed.GetResult(option) is { Implicit: false } ? parsed.GetValue(option) : null;
 }

@@ -8,6 +8,7 @@ internal static class RunCommand
 {
     public static Command Create()
     {
+        var machine = new MachineArguments();
         var config = new Argument<string>("config") { Description = "A prompt file of the official scripts (configs/prompts/*.yaml), unchanged." };
         var baseModel = new Option<string?>("--pretrained-model-path", "--base")
         {
@@ -20,8 +21,8 @@ internal static class RunCommand
         var width = new Option<int?>("-W", "--width") { Description = "Width where the file has none.", HelpName = "PIXELS" };
         var height = new Option<int?>("-H", "--height") { Description = "Height where the file has none.", HelpName = "PIXELS" };
         var frames = new Option<int?>("-L", "--frames") { Description = "Frames where the file has none (default 16).", HelpName = "N" };
-        var dtype = new Option<string>("--dtype") { Description = "Arithmetic: fp32 or bf16.", DefaultValueFactory = _ => "fp32" };
-        var command = new Command("run", "Generates what a prompt file of the official scripts describes.") { config, baseModel, output, format, width, height, frames, dtype };
+        var command = new Command("run", "Generates what a prompt file of the official scripts describes.") { config, baseModel, output, format, width, height, frames };
+        machine.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var path = parsed.GetValue(config)!;
@@ -35,7 +36,7 @@ internal static class RunCommand
                     Height = run.Height ?? parsed.GetValue(height),
                     Frames = run.Frames ?? parsed.GetValue(frames),
                 })];
-                var options = Options(run, OfficialConfig.Base(parsed.GetValue(baseModel))) with { DType = PipelineOptions.ParseDType(parsed.GetValue(dtype)!) };
+                var options = machine.Apply(parsed, Options(run, OfficialConfig.Base(parsed.GetValue(baseModel))));
                 var file = Path.Combine(parsed.GetValue(output)!, $"{Path.GetFileNameWithoutExtension(path)}-{index + 1}.{parsed.GetValue(format)}");
                 await Generation.RunAsync(options, requests, fps: 8, file, cancellationToken);
             }
@@ -43,7 +44,7 @@ internal static class RunCommand
         });
         return HelpWithExamples.WithExamples(command, """
               animatediff run configs/prompts/1_animate/1_3_animate_ToonYou.yaml --out samples/
-              animatediff run my.yaml --pretrained-model-path sd15/ --format mp4
+              animatediff run my.yaml --pretrained-model-path sd15/ --format mp4 --memory low
             """);
     }
 

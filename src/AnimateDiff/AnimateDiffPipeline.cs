@@ -16,6 +16,11 @@ namespace AnimateDiff;
 /// <param name="Warnings">What the user should know, such as a prompt that was cut.</param>
 public sealed record Generated(IReadOnlyList<VideoFrames> Videos, Recipe Recipe, IReadOnlyList<string> Warnings);
 
+/// <summary>What a request made, when its clip is in a file.</summary>
+/// <param name="Recipe">Everything that makes it again, as the file says it.</param>
+/// <param name="Warnings">What the user should know, such as a prompt that was cut.</param>
+public sealed record GeneratedFile(Recipe Recipe, IReadOnlyList<string> Warnings);
+
 /// <summary>
 /// Stable Diffusion with a motion module: prompt → embeddings → noise → denoise loop → frames.
 /// Safe to call from any thread; requests run one after the other on the pipeline's own thread.
@@ -112,10 +117,54 @@ public sealed class AnimateDiffPipeline : IDisposable
         request = await SettleAsync(request, warnings, cancellationToken);
         var size = _parts.SizeOf(request);
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
-        var source = await SourceFrames.ReadAsync(request.Source, size, cancellationToken);
         var identity = request.WorkFolder is null ? "" : (await _parts.RecipeOfAsync(request, size, scheduler)).ToJson();
-        var videos = await _worker.RunAsync(() => Run(request, size, scheduler, source, identity, warnings, progress, cancellationToken), cancellationToken);
+        var videos = await _worker.RunAsync(() => Run(request, size, scheduler, identity, warnings, progress, cancellationToken), cancellationToken);
         return new Generated(videos, await _parts.RecipeOfAsync(request, size, scheduler), warnings);
+    }
+
+    /// <summary>
+    /// Generates the clip of a request into a file, with its recipe inside: frames are encoded while the next ones are decoded, so that a clip of any length
+    /// takes the memory of a few. Only where the request's <see cref="GenerationRequest.Finish"/> asks for more are all decoded first.
+    /// </summary>
+    /// <param name="request">What to generate, of one prompt.</param>
+    /// <param name="path">File or folder, as for <see cref="VideoWriter"/>; it appears complete or not at all.</param>
+    /// <param name="fps">Frames a second before a finishing step that makes more of them.</param>
+    /// <param name="recorded">What the file's recipe says instead of the one computed with, such as a model's public name instead of its path; null for no change.</param>
+    /// <param name="progress">Told of each step, on the pipeline's thread.</param>
+    /// <param name="cancellationToken">Stops after the step in progress; no part of the file is left.</param>
+    /// <exception cref="RequestException">A setting is wrong, does not go with the model, or the file cannot be of this kind.</exception>
+    /// <exception cref="FileException">An adapter is missing, damaged, or not what it was given as; or the file cannot be written.</exception>
+    public async Task<GeneratedFile> GenerateFileAsync(GenerationRequest request, string path, double fps, Func<Recipe, Recipe>? recorded = null,
+        IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (request.Prompts.Count != 1)
+            throw new RequestException($"{request.Prompts.Count} prompts are given for the file {path}, which holds one clip: give one prompt.");
+        var rate = fps * Finish.Speed(request.Finish);
+        VideoWriter.Check(path, rate);
+        if (request.Finish.Count > 0)
+        {
+            var made = await GenerateAsync(request, progress, cancellationToken);
+            var said = Recorded(made.Recipe);
+            await VideoWriter.WriteAsync(path, made.Videos[0], rate, said.ToJson(), cancellationToken: cancellationToken);
+            return new GeneratedFile(said, made.Warnings);
+        }
+
+        var warnings = new List<string>();
+        request = await SettleAsync(request, warnings, cancellationToken);
+        var size = _parts.SizeOf(request);
+        var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
+        var recipe = _parts.RecipeOfAsync(request, size, scheduler);                                         // hashes of large files take a while
+        var identity = request.WorkFolder is null ? "" : (await recipe).ToJson();
+        await ClipFile.WriteAsync(path, size.Frames, rate, TextOf(recipe), append => _worker.RunAsync(() =>
+        {
+            Run(request, size, scheduler, identity, warnings, (_, images) => append(images), progress, cancellationToken);
+            return true;
+        }, cancellationToken), cancellationToken);
+        return new GeneratedFile(Recorded(await recipe), warnings);
+
+        async Task<string> TextOf(Task<Recipe> own) => Recorded(await own).ToJson();
+
+        Recipe Recorded(Recipe own) => (recorded?.Invoke(own) ?? own) with { Fps = fps };
     }
 
     /// <summary>Deletes the run kept in a <see cref="GenerationRequest.WorkFolder"/> once its clip is written; until then it makes the clip again without denoising.</summary>
@@ -132,27 +181,33 @@ public sealed class AnimateDiffPipeline : IDisposable
     private Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) =>
         SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
 
-    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
+    private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
+        IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
+    {
+        VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames, inFile: size.IsLong(request)))];
+        Run(request, size, scheduler, identity, warnings, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        return [.. videos.Select(video => ClipFinisher.Apply(video.Build(), request.Finish, request.IsClosed, _parts.Device, progress, cancellationToken))];
+    }
+
+    private void Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings, Action<int, Tensor> sink,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         new Estimator(_parts).RequireFit(request, size);
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
-        using var latents = DenoiseAlone(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
-        VideoFramesBuilder[] videos = [.. Enumerable.Range(0, size.Clips).Select(_ => new VideoFramesBuilder(size.Frames, inFile: size.IsLong(request)))];
-        Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, (clip, images) => videos[clip].Append(images), progress, cancellationToken);
+        using var latents = DenoiseAlone(request, size, scheduler, identity, warnings, progress, cancellationToken);
+        Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, sink, progress, cancellationToken);
         _parts.EndOfPictures();
-        return [.. videos.Select(video => ClipFinisher.Apply(video.Build(), request.Finish, request.IsClosed, _parts.Device, progress, cancellationToken))];
     }
 
     // Also where it ends early, no weights stay that the next request changes differently.
-    private ClipLatents DenoiseAlone(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
+    private ClipLatents DenoiseAlone(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         try
         {
-            return Denoise(request, size, scheduler, source, identity, warnings, progress, cancellationToken);
+            return Denoise(request, size, scheduler, identity, warnings, progress, cancellationToken);
         }
         finally
         {
@@ -161,7 +216,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     /// <summary>The latents of a request's clips.</summary>
-    private ClipLatents Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, SourceFrames? source, string identity, List<string> warnings,
+    private ClipLatents Denoise(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
@@ -177,7 +232,7 @@ public sealed class AnimateDiffPipeline : IDisposable
 
         // 2. seed → noise, or a source under noise
         using var generator = InitialLatents.Seeded(request.Seed);
-        using var start = SourceStart.Of(source, request, size, scheduler, _parts, generator, cancellationToken);
+        using var start = SourceStart.Of(request, size, scheduler, _parts, generator, cancellationToken);
         _parts.EndOfPictures();
         var first = start?.First ?? 0;
 
@@ -240,13 +295,12 @@ public sealed class AnimateDiffPipeline : IDisposable
     {
         request = await SettleAsync(request, [], CancellationToken.None);
         var size = _parts.SizeOf(request);
-        var source = await SourceFrames.ReadAsync(request.Source, size, CancellationToken.None);
         return await _worker.RunAsync(() =>
         {
             _parts.Apply(request);
             using var scope = NewDisposeScope();
             using var _ = inference_mode();
-            using var made = DenoiseAlone(request, size, scheduler, source, "", [], null, CancellationToken.None);
+            using var made = DenoiseAlone(request, size, scheduler, "", [], null, CancellationToken.None);
             var chunks = Enumerable.Range(0, size.Clips).Select(_ => new List<Tensor>()).ToArray();
             Decode(made, _parts.LastSizeOf(request, size), null, (clip, images) => chunks[clip].Add(images.Over(2).Add(0.5).Clamp(0, 1).DetachFromDisposeScope()), null, CancellationToken.None);
             var frames = stack([.. chunks.Select(clip => cat(clip))]);                                     // [B, F, 3, H, W]
@@ -257,7 +311,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     /// <summary>Measures what is generated until it is disposed of, which like this is to be done between generations; on the CPU.</summary>
-    internal Profile Measure() => new(_parts.UNet, _parts.Vae);
+    internal Profile Measure() => _parts.Measure();
 
     /// <summary>Number of tensors alive on the pipeline's thread.</summary>
     internal Task<long> LiveTensorsAsync() => _worker.RunAsync(() => DisposeScopeManager.Statistics.ThreadTotalLiveCount);

@@ -3,6 +3,7 @@ using AnimateDiff.Denoising;
 using AnimateDiff.ImagePrompts;
 using AnimateDiff.Lora;
 using AnimateDiff.Noise;
+using AnimateDiff.Profiling;
 using AnimateDiff.Sampling;
 using AnimateDiff.Text;
 using AnimateDiff.Vae;
@@ -60,6 +61,9 @@ internal sealed class PipelineParts : IDisposable
 
     /// <summary>The VAE, whose weights are read where they are not there.</summary>
     public AutoencoderKL Vae => _vae.Filled();
+
+    /// <summary>Measures the models, whether or not their weights are there.</summary>
+    public Profile Measure() => new(_unet.Model, _vae.Model);
 
     /// <summary>Shape of the VAE.</summary>
     public VaeConfig VaeConfig => _vae.Model.Config;

@@ -35,7 +35,7 @@ internal sealed class ControlRun
         Net[] nets = [.. request.Controls.Select(input =>
         {
             var model = parts.Control.Net(input.Path);
-            return new Net(model, Text(model), Follow(model, ControlPictures.Follow(input, size, cancellationToken), request.Context is not null), input);
+            return new Net(model, Text(model), Follow(model, ControlPictures.Follow(input, size, inFile: size.IsLong(request), cancellationToken), request.Context is not null), input);
         })];
         var steps = (first, evaluations - first);
         if (request.Sparse is not { } control)

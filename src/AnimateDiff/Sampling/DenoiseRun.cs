@@ -64,8 +64,8 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
         try
         {
             if (run.Next is null)
-                run.Begin(First, Start?.Latents(blocks)
-                    ?? StartNoise.DrawBlocks(Request, Size, blocks, Height, Width, Scheduler.InitNoiseSigma, Generator, Parts.Device), Generator);
+                run.Begin(First, Start is not null ? blocks.Select(block => Start.Latents(block))
+                    : StartNoise.DrawBlocks(Request, Size, blocks, Height, Width, Scheduler.InitNoiseSigma, Generator, Parts.Device), Generator);
             run.Restore(Generator);
 
             int Windows(int from, int to) => Enumerable.Range(from, to - from).Sum(index => Prediction.Windows!.Of(Size.Frames, index).Count);

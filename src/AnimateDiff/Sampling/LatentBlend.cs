@@ -14,12 +14,14 @@ internal static class LatentBlend
     /// <param name="image">Clean latents of the picture, [1, 4, 1, h, w].</param>
     /// <param name="noise">In the scale the run begins at, [B, 4, F, h, w].</param>
     /// <param name="strength">Above 0 up to 1.</param>
-    public static Tensor Towards(Tensor image, Tensor noise, double strength)
+    /// <param name="first">The first frame that the noise is of, where it is a part of a clip.</param>
+    /// <param name="of">F; null for as many as the noise has.</param>
+    public static Tensor Towards(Tensor image, Tensor noise, double strength, int first = 0, int? of = null)
     {
         using var scope = NewDisposeScope();
-        var frames = noise.shape[2];
+        var frames = of ?? noise.shape[2];
         var clips = noise.unbind(0).Select(clip => stack(clip.unbind(1).Select((frame, index) =>                          // [4, h, w]
-            Slerp(frame, image[0].select(1, 0), index / (double)frames * (1 - strength))), 1));
+            Slerp(frame, image[0].select(1, 0), (first + index) / (double)frames * (1 - strength))), 1));
         return stack(clips).MoveToOuterDisposeScope();
     }
 

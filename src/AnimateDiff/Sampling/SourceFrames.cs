@@ -3,9 +3,7 @@ using AnimateDiff.Video;
 namespace AnimateDiff.Sampling;
 
 /// <summary>The pictures of a <see cref="ClipSource"/> in a clip's size.</summary>
-/// <param name="Pictures">F frames of a video, or one image.</param>
-/// <param name="Mask">White is repainted: one picture for all frames, or F; null without a mask.</param>
-internal sealed record SourceFrames(VideoFrames Pictures, VideoFrames? Mask)
+internal static class SourceFrames
 {
     /// <summary>A request with its number of frames, which for a video is by default the video's, as far as the motion module reaches.</summary>
     /// <param name="request">The request.</param>
@@ -26,20 +24,41 @@ internal sealed record SourceFrames(VideoFrames Pictures, VideoFrames? Mask)
         return request with { Frames = request.Frames ?? Math.Min(count, longest) };
     }
 
-    /// <summary>Reads the source of a request; null where it has none.</summary>
-    /// <exception cref="FileException">A file is missing, damaged or no video.</exception>
-    /// <exception cref="RequestException">A video or a mask has fewer frames than the clip.</exception>
-    public static async Task<SourceFrames?> ReadAsync(ClipSource? source, ClipSize size, CancellationToken cancellationToken)
+    /// <summary>The pictures of a source, some frames after the other: F of a video, one of an image.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="size">Of the clips.</param>
+    /// <param name="together">Frames in each part but the last.</param>
+    /// <param name="cancellationToken">Stops between frames.</param>
+    /// <exception cref="FileException">The file is missing, damaged or no video.</exception>
+    /// <exception cref="RequestException">A video has fewer frames than the clip.</exception>
+    public static IEnumerable<VideoFrames> Pictures(ClipSource source, ClipSize size, int together, CancellationToken cancellationToken)
     {
-        if (source is null)
-            return null;
-        var fit = new FrameSize(size.Width, size.Height);
-        var pictures = (await VideoReader.ReadAsync(source.Path, fit, source.Kind == SourceKind.Video ? size.Frames : 1, cancellationToken)).Frames;
-        if (source.Kind == SourceKind.Video && pictures.Frames < size.Frames)
-            throw new RequestException($"{source.Path} has {pictures.Frames} frames that can be read, and {size.Frames} are asked for: ask for as many as it has.");
-        var mask = source.Mask is null ? null : (await VideoReader.ReadAsync(source.Mask, fit, size.Frames, cancellationToken)).Frames;
-        if (mask is not null && mask.Frames != 1 && mask.Frames < size.Frames)
-            throw new RequestException($"The mask {source.Mask} has {mask.Frames} frames, and the clip {size.Frames}: give one picture for all frames, or one for each.");
-        return new SourceFrames(pictures, mask);
+        var frames = 0;
+        foreach (var part in VideoReader.Parts(source.Path, new FrameSize(size.Width, size.Height), source.Kind == SourceKind.Video ? size.Frames : 1, together, cancellationToken))
+        {
+            frames += part.Frames;
+            yield return part;
+        }
+        if (source.Kind == SourceKind.Video && frames < size.Frames)
+            throw new RequestException($"{source.Path} has {frames} frames that can be read, and {size.Frames} are asked for: ask for as many as it has.");
+    }
+
+    /// <summary>The pictures of a mask, some frames after the other: white is repainted; F, or one for all frames.</summary>
+    /// <param name="mask">A picture, a video or a folder.</param>
+    /// <param name="size">Of the clips.</param>
+    /// <param name="together">Frames in each part but the last.</param>
+    /// <param name="cancellationToken">Stops between frames.</param>
+    /// <exception cref="FileException">The file is missing, damaged or no video.</exception>
+    /// <exception cref="RequestException">It has several frames and fewer than the clip.</exception>
+    public static IEnumerable<VideoFrames> Mask(string mask, ClipSize size, int together, CancellationToken cancellationToken)
+    {
+        var frames = 0;
+        foreach (var part in VideoReader.Parts(mask, new FrameSize(size.Width, size.Height), size.Frames, together, cancellationToken))
+        {
+            frames += part.Frames;
+            yield return part;
+        }
+        if (frames != 1 && frames < size.Frames)
+            throw new RequestException($"The mask {mask} has {frames} frames, and the clip {size.Frames}: give one picture for all frames, or one for each.");
     }
 }

@@ -1,3 +1,4 @@
+using AnimateDiff.Layers;
 using AnimateDiff.Noise;
 using AnimateDiff.Video;
 
@@ -9,14 +10,14 @@ internal sealed class SourceStart : IDisposable
     private const int FramesDrawnAtOnce = 16;
 
     private readonly Scheduler _scheduler;
-    private readonly Tensor _source;                                        // [1, 4, F or 1, h, w], clean: what a mask keeps
-    private readonly Tensor _noise;                                         // [B, 4, F, h, w], unit
-    private readonly Tensor? _repaint;                                      // [1, 1, F or 1, h, w], true where latents are made anew
+    private readonly KeptFrames _source;                                    // [1, 4, F or 1, h, w], clean: what a mask keeps
+    private readonly KeptFrames _noise;                                     // [B, 4, F, h, w], unit
+    private readonly KeptFrames? _repaint;                                  // [1, 1, F or 1, h, w], 1 where latents are made anew
 
     private readonly Tensor? _clip;                                         // [B, 4, F, h, w], clean: what the run begins from where that is not the source
     private readonly double? _leaning;                                      // an image's strength
 
-    private SourceStart(Scheduler scheduler, int first, Tensor source, Tensor noise, Tensor? repaint, Tensor? clip = null, double? leaning = null) =>
+    private SourceStart(Scheduler scheduler, int first, KeptFrames source, KeptFrames noise, KeptFrames? repaint, Tensor? clip = null, double? leaning = null) =>
         (_scheduler, First, _source, _noise, _repaint, _clip, _leaning) = (scheduler, first, source, noise, repaint, clip, leaning);
 
     /// <summary>Index of the run's first evaluation.</summary>
@@ -27,23 +28,17 @@ internal sealed class SourceStart : IDisposable
     /// noise, which for a video is laid out [B, F, 4, h, w] and for an image [B, 4, F, h, w].
     /// </summary>
     /// <returns>Null where there is no source.</returns>
-    public static SourceStart? Of(SourceFrames? frames, GenerationRequest request, ClipSize size, Scheduler scheduler, PipelineParts parts,
-        Generator generator, CancellationToken cancellationToken)
+    /// <exception cref="FileException">A file is missing, damaged or no video.</exception>
+    /// <exception cref="RequestException">A video or a mask has fewer frames than the clip.</exception>
+    public static SourceStart? Of(GenerationRequest request, ClipSize size, Scheduler scheduler, PipelineParts parts, Generator generator, CancellationToken cancellationToken)
     {
-        if (frames is null || request.Source is not { } asked)
+        if (request.Source is not { } asked)
             return null;
-        using var scope = NewDisposeScope();
-        var source = Encode(frames.Pictures.ToTensor(), request, parts, generator, cancellationToken);                 // [1, 4, F or 1, h, w]
-        var (h, w) = (source.shape[^2], source.shape[^1]);
-        var isVideo = asked.Kind == SourceKind.Video;
-        long[] shape = isVideo ? [size.Clips, size.Frames, InitialLatents.Channels, h, w] : [size.Clips, InitialLatents.Channels, size.Frames, h, w];
-        var noise = randn(shape, ScalarType.Float32, CPU, generator: generator).to(parts.Device);
-        noise = isVideo ? noise.transpose(1, 2).contiguous() : noise;                                                   // [B, 4, F, h, w]
-        StartNoise.Reseed(noise, request, 0, sigma: 1);
-        var repaint = frames.Mask is null ? null : Repaint(frames.Mask, h, w, parts.Device);
-        return new SourceStart(scheduler, isVideo ? scheduler.StartIndex(asked.Strength) : 0,
-            source.MoveToOuterDisposeScope(), noise.MoveToOuterDisposeScope(), repaint?.MoveToOuterDisposeScope(),
-            leaning: isVideo ? null : asked.Strength);
+        var (inFile, isVideo) = (size.IsLong(request), asked.Kind == SourceKind.Video);
+        var repaint = Repaint(asked.Mask, size, parts, inFile, cancellationToken);
+        var source = Encode(asked, request, size, parts, generator, inFile, cancellationToken);
+        var noise = KeptFrames.Of(isVideo ? VideoNoise(request, size, parts, generator, inFile) : ImageNoise(request, size, parts, generator), inFile);
+        return new SourceStart(scheduler, isVideo ? scheduler.StartIndex(asked.Strength) : 0, source, noise, repaint, leaning: isVideo ? null : asked.Strength);
     }
 
     /// <summary>
@@ -60,37 +55,23 @@ internal sealed class SourceStart : IDisposable
     public static SourceStart Again(Tensor clip, GenerationRequest request, ClipSize size, Scheduler scheduler, PipelineParts parts,
         Generator generator, CancellationToken cancellationToken)
     {
-        using var scope = NewDisposeScope();
         var (h, w) = ((int)clip.shape[^2], (int)clip.shape[^1]);
-        var (source, repaint) = (clip.alias(), (Tensor?)null);
-        if (request.Source is { Mask: not null })
-        {
-            // Reading is asynchronous for the sake of ffmpeg; this is the pipeline's own thread, which may wait.
-            var frames = Task.Run(() => SourceFrames.ReadAsync(request.Source, size, cancellationToken), cancellationToken).GetAwaiter().GetResult()!;
-            source = Encode(frames.Pictures.ToTensor(), request, parts, generator, cancellationToken);
-            repaint = Repaint(frames.Mask!, h, w, parts.Device);
-        }
+        var repaint = Repaint(request.Source?.Mask, size, parts, inFile: false, cancellationToken);
+        var source = repaint is null ? KeptFrames.Of(clip.alias()) : Encode(request.Source!, request, size, parts, generator, inFile: false, cancellationToken);
         var noise = StartNoise.Draw(request, size, h, w, 1, generator, parts.Device, again: true);
-        return new SourceStart(scheduler, scheduler.StartIndex(request.Hires!.Strength), source.MoveToOuterDisposeScope(), noise.MoveToOuterDisposeScope(),
-            repaint?.MoveToOuterDisposeScope(), clip.MoveToOuterDisposeScope());
+        return new SourceStart(scheduler, scheduler.StartIndex(request.Hires!.Strength), source, KeptFrames.Of(noise), repaint, clip);
     }
 
-    /// <summary>The latents of the first step, [B, 4, F, h, w], in the scheduler's scale.</summary>
-    public Tensor Latents()
+    /// <summary>The latents of the first step, in the scheduler's scale, [B, 4, n, h, w].</summary>
+    /// <param name="frames">Which frames of the clip, one after the other; null for all.</param>
+    public Tensor Latents(long[]? frames = null)
     {
         using var scope = NewDisposeScope();
+        var noise = _noise.At(frames);
         var begin = _leaning is { } strength
-            ? LatentBlend.Towards(_source, _noise.Times(_scheduler.InitNoiseSigma), strength)
-            : _scheduler.AddNoise((_clip ?? _source).expand(_noise.shape), _noise, [.. Enumerable.Repeat(_scheduler.Timesteps[First], (int)_noise.shape[0])]);
-        return Keep(begin, First).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>The same, some frames after the other, [B, 4, n, h, w] each.</summary>
-    public IEnumerable<Tensor> Latents(IReadOnlyList<long[]> blocks)
-    {
-        using var whole = Latents();
-        foreach (var block in blocks)
-            yield return Of(whole, block);
+            ? LatentBlend.Towards(_source.At(frames), noise.Times(_scheduler.InitNoiseSigma), strength, (int)(frames?[0] ?? 0), _noise.Count)
+            : _scheduler.AddNoise((_clip ?? _source.At(frames)).expand(noise.shape), noise, [.. Enumerable.Repeat(_scheduler.Timesteps[First], (int)noise.shape[0])]);
+        return Keep(begin, First, frames).MoveToOuterDisposeScope();
     }
 
     /// <summary>Latents with what the mask keeps put back: the source, under the run's noise at the level of evaluation <paramref name="index"/>, after the last one as it is.</summary>
@@ -103,14 +84,10 @@ internal sealed class SourceStart : IDisposable
             return latents.alias();
         using var scope = NewDisposeScope();
         var (signal, noise) = index < _scheduler.Timesteps.Count ? _scheduler.LevelAt(index) : (1, 0);
-        var source = Of(_source, frames);
-        var kept = noise == 0 ? source : source.Times(signal).Add(Of(_noise, frames).Times(noise));
-        return where(Of(_repaint, frames), latents, kept.to(latents.dtype)).MoveToOuterDisposeScope();
+        var source = _source.At(frames);
+        var kept = noise == 0 ? source : source.Times(signal).Add(_noise.At(frames).Times(noise));
+        return where(_repaint.At(frames).to(ScalarType.Bool), latents, kept.to(latents.dtype)).MoveToOuterDisposeScope();
     }
-
-    // [·, ·, F or 1, h, w] → [·, ·, n or 1, h, w]
-    private static Tensor Of(Tensor whole, long[]? frames) =>
-        frames is null || whole.shape[2] == 1 ? whole.alias() : whole.index_select(2, tensor(frames, device: whole.device));
 
     public void Dispose()
     {
@@ -121,38 +98,68 @@ internal sealed class SourceStart : IDisposable
     }
 
     /// <summary>
-    /// Pictures [F, 3, H, W] as latents [1, 4, F, h, w]. diffusers encodes and draws 16 frames together; the draws are the same here, and the VAE gets as many
-    /// frames at once as when it decodes.
+    /// A source's latents [1, 4, F or 1, h, w]. diffusers encodes and draws 16 frames together; the draws are the same here, and the VAE gets as many frames
+    /// at once as when it decodes.
     /// </summary>
-    private static Tensor Encode(Tensor pictures, GenerationRequest request, PipelineParts parts, Generator generator, CancellationToken cancellationToken)
+    private static KeptFrames Encode(ClipSource source, GenerationRequest request, ClipSize size, PipelineParts parts, Generator generator, bool inFile, CancellationToken cancellationToken) =>
+        KeptFrames.Of(SourceFrames.Pictures(source, size, FramesDrawnAtOnce, cancellationToken).Select(pictures => Encode(pictures, request, parts, generator, cancellationToken)), inFile);
+
+    // [n, H, W, 3] → [1, 4, n, h, w]
+    private static Tensor Encode(VideoFrames clip, GenerationRequest request, PipelineParts parts, Generator generator, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
         var latents = new List<Tensor>();
+        var pictures = clip.ToTensor();                                                                                  // [n, 3, H, W]
         var pixels = parts.VaeConfig.PixelsPerLatent;
-        var (frames, h, w) = (pictures.shape[0], pictures.shape[2] / pixels, pictures.shape[3] / pixels);
-        for (long first = 0; first < frames; first += FramesDrawnAtOnce)
+        var noise = randn([clip.Frames, InitialLatents.Channels, clip.Height / pixels, clip.Width / pixels], ScalarType.Float32, CPU, generator: generator);
+        var chunk = AnimateDiffPipeline.FramesAtOnce(request.DecodeChunk, clip.Height, clip.Width);
+        for (var done = 0; done < clip.Frames; done += chunk)
         {
-            var count = Math.Min(FramesDrawnAtOnce, frames - first);
-            var noise = randn([count, InitialLatents.Channels, h, w], ScalarType.Float32, CPU, generator: generator);
-            var chunk = AnimateDiffPipeline.FramesAtOnce(request.DecodeChunk, (int)pictures.shape[2], (int)pictures.shape[3]);
-            for (long done = 0; done < count; done += chunk)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                using var step = NewDisposeScope();
-                var some = Math.Min(chunk, count - done);
-                using var distribution = parts.Vae.Encode(pictures.narrow(0, first + done, some));
-                latents.Add(distribution.At(noise.narrow(0, done, some).to(parts.Device)).Times(parts.Vae.Config.ScalingFactor).MoveToOuterDisposeScope());
-            }
+            cancellationToken.ThrowIfCancellationRequested();
+            using var step = NewDisposeScope();
+            var some = Math.Min(chunk, clip.Frames - done);
+            using var distribution = parts.Vae.Encode(pictures.narrow(0, done, some));
+            latents.Add(distribution.At(noise.narrow(0, done, some).to(parts.Device)).Times(parts.Vae.Config.ScalingFactor).MoveToOuterDisposeScope());
         }
-        return cat(latents).transpose(0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();                         // [F, 4, h, w] → [1, 4, F, h, w]
+        return cat(latents).transpose(0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();                         // [n, 4, h, w] → [1, 4, n, h, w]
     }
 
-    /// <summary>A mask in the size of the latents: repainted where the pixels of a latent are, on average, at least half white.</summary>
-    private static Tensor Repaint(VideoFrames mask, long h, long w, Device device)
+    /// <summary>A video's noise, drawn [B, F, 4, h, w]; of a long one as many frames at a time as are encoded, which for one clip are the same numbers.</summary>
+    private static IEnumerable<Tensor> VideoNoise(GenerationRequest request, ClipSize size, PipelineParts parts, Generator generator, bool inParts)
     {
-        using var scope = NewDisposeScope();
-        var white = nn.functional.adaptive_avg_pool2d(mask.ToTensor().mean([1], keepdim: true), [h, w]);                 // [F or 1, 1, h, w] in −1…1
-        using Scalar half = 0.ToScalar();
-        return white.ge(half).transpose(0, 1).unsqueeze(0).to(device).MoveToOuterDisposeScope();                         // [1, 1, F or 1, h, w]
+        var pixels = parts.VaeConfig.PixelsPerLatent;
+        var together = inParts ? FramesDrawnAtOnce : size.Frames;
+        for (var first = 0; first < size.Frames; first += together)
+        {
+            long[] shape = [size.Clips, Math.Min(together, size.Frames - first), InitialLatents.Channels, size.Height / pixels, size.Width / pixels];
+            var noise = randn(shape, ScalarType.Float32, CPU, generator: generator).Then(drawn => drawn.transpose(1, 2)).Then(drawn => drawn.contiguous())
+                .Then(drawn => drawn.to(parts.Device));                                                                  // [B, 4, n, h, w]
+            StartNoise.Reseed(noise, request, first, sigma: 1);
+            yield return noise;
+        }
+    }
+
+    // Drawn [B, 4, F, h, w], of which some frames of the first channel come long before those of the second: at once.
+    private static IEnumerable<Tensor> ImageNoise(GenerationRequest request, ClipSize size, PipelineParts parts, Generator generator)
+    {
+        var pixels = parts.VaeConfig.PixelsPerLatent;
+        var noise = InitialLatents.Draw(generator, size.Clips, size.Frames, size.Height / pixels, size.Width / pixels, 1, parts.Device);
+        StartNoise.Reseed(noise, request, 0, sigma: 1);
+        yield return noise;
+    }
+
+    /// <summary>A mask in the size of the latents, [1, 1, F or 1, h, w]: 1, which is repainted, where the pixels of a latent are, on average, at least half white.</summary>
+    private static KeptFrames? Repaint(string? mask, ClipSize size, PipelineParts parts, bool inFile, CancellationToken cancellationToken)
+    {
+        if (mask is null)
+            return null;
+        var pixels = parts.VaeConfig.PixelsPerLatent;
+        return KeptFrames.Of(SourceFrames.Mask(mask, size, FramesDrawnAtOnce, cancellationToken).Select(pictures =>
+        {
+            using var scope = NewDisposeScope();
+            var white = nn.functional.adaptive_avg_pool2d(pictures.ToTensor().mean([1], keepdim: true), [size.Height / pixels, size.Width / pixels]);    // [n, 1, h, w] in −1…1
+            using Scalar half = 0.ToScalar();
+            return white.ge(half).to(ScalarType.Float32, parts.Device).transpose(0, 1).unsqueeze(0).contiguous().MoveToOuterDisposeScope();              // [1, 1, n, h, w]
+        }), inFile);
     }
 }

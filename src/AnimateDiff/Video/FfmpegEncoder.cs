@@ -25,11 +25,12 @@ internal static class FfmpegEncoder
     public static async Task WriteAsync(string path, EncodeJob job, FfmpegCodec codec)
     {
         var options = Ffmpeg.Options;
+        var frames = new FrameSource(job, codec.EvenSizes);
         FFMpegResult result;
         try
         {
             var program = FFMpegArguments
-                .FromPipeInput(new FrameSource(job, codec.EvenSizes))
+                .FromPipeInput(frames)
                 .AddPipeInput(new MetadataSource(job.Recipe))
                 .OutputToFile(Ffmpeg.Quotable(path), overwrite: true, output => output
                     .WithCustomArgument($"-map 0:v -map_metadata 1 {Colours} -threads {Math.Clamp(get_num_threads(), 1, 16)} {codec.Arguments}"))
@@ -45,6 +46,11 @@ internal static class FfmpegEncoder
         // A disk that is full at the very end is told in a message, with exit code 0.
         if (!result.Success || result.StandardError.Count > 0)
             throw new IOException("ffmpeg: " + Ffmpeg.LastWords(result.StandardError.Select(line => line.Replace(path, "the file"))));
+        if (frames.Written < job.Frames.Frames)                             // ffmpeg does not know that more should have come
+        {
+            job.Cancellation.ThrowIfCancellationRequested();
+            throw new IOException($"only {frames.Written} of {job.Frames.Frames} frames were made");
+        }
     }
 
     /// <summary>The frames as raw RGB, one after the other.</summary>
@@ -53,16 +59,20 @@ internal static class FfmpegEncoder
         private readonly int _width = job.Frames.Width + (evenSizes ? job.Frames.Width % 2 : 0);
         private readonly int _height = job.Frames.Height + (evenSizes ? job.Frames.Height % 2 : 0);
 
+        /// <summary>Number of frames that ffmpeg has got.</summary>
+        public int Written { get; private set; }
+
         public string GetStreamArguments()
             => string.Create(CultureInfo.InvariantCulture, $"-f rawvideo -pix_fmt rgb24 -s {_width}x{_height} -framerate {job.Fps:0.######}");
 
         public async Task WriteAsync(Stream outputStream, CancellationToken cancellationToken)
         {
-            for (var frame = 0; frame < job.Frames.Frames; frame++)
+            await foreach (var frame in job.Frames.Pixels.WithCancellation(cancellationToken))
             {
                 job.Cancellation.ThrowIfCancellationRequested();
-                await outputStream.WriteAsync(Padded(job.Frames.Frame(frame)), cancellationToken);
-                job.Progress?.Report(frame + 1);
+                await outputStream.WriteAsync(Padded(frame), cancellationToken);
+                Written++;
+                job.Progress?.Report(Written);
             }
         }
 

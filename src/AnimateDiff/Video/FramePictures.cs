@@ -19,18 +19,20 @@ internal static class FramePictures
     {
         var threads = Math.Clamp(get_num_threads(), 1, MostThreads);
         var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = job.Cancellation };
-        for (var first = 0; first < job.Frames.Frames; first += threads)
+        var done = 0;
+        foreach (var frames in job.Frames.Pixels.ToBlockingEnumerable(job.Cancellation).Chunk(threads))
         {
-            var pictures = new byte[Math.Min(threads, job.Frames.Frames - first)][];
+            var pictures = new byte[frames.Length][];
             Parallel.For(0, pictures.Length, options, i =>
             {
-                using var image = FromPixels(job.Frames[first + i], job.Frames.Width, job.Frames.Height);
+                using var image = FromPixels(frames[i].Span, job.Frames.Width, job.Frames.Height);
                 pictures[i] = compress(image);
             });
-            for (var i = 0; i < pictures.Length; i++)
+            foreach (var picture in pictures)
             {
-                yield return pictures[i];
-                job.Progress?.Report(first + i + 1);
+                yield return picture;
+                done++;
+                job.Progress?.Report(done);
             }
         }
     }

@@ -34,6 +34,9 @@ public sealed class VideoFrames
     /// <summary>Width in pixels.</summary>
     public int Width { get; }
 
+    /// <summary>Whether they are in a file, because all of them together may be more than memory should hold.</summary>
+    internal bool AreInFile => _file is not null;
+
     /// <summary>All pixels, <c>[F, H, W, RGB]</c>; of a long clip all are read, so prefer <see cref="Frame"/> there.</summary>
     public ReadOnlyMemory<byte> Pixels => _pixels ?? Select([.. Enumerable.Range(0, Frames).Select(frame => (long)frame)])._pixels;
 

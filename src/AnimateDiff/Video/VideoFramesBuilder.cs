@@ -29,20 +29,30 @@ public sealed class VideoFramesBuilder(int frames, bool inFile = false)
             throw new ArgumentException(
                 $"{count} images of {width}×{height} do not fit after {Count} of {frames} frames of {_width}×{_height}.", nameof(images));
 
+        Add(Pixels(images, Count), count);
+    }
+
+    /// <summary>Appends a frame, 8-bit sRGB <c>[H, W, RGB]</c>, all of one size.</summary>
+    internal void Append(ReadOnlySpan<byte> frame, int height, int width)
+    {
+        if (Count == 0)
+            Allocate(height, width);
+        Add(frame, 1);
+    }
+
+    /// <summary>8-bit sRGB <c>[n, H, W, RGB]</c> of images <c>[n, 3, H, W]</c> in −1…1, the first of which is frame <paramref name="first"/>.</summary>
+    /// <exception cref="AnimateDiffException">The images hold NaN or infinite values.</exception>
+    internal static byte[] Pixels(Tensor images, int first)
+    {
         using var scope = NewDisposeScope();
         var values = images.detach().to(ScalarType.Float32);
         if (!values.isfinite().all().item<bool>())
             throw new AnimateDiffException(
-                $"Frames {Count}…{Count + count - 1} decoded to NaN or infinite values; "
+                $"Frames {first}…{first + images.shape[0] - 1} decoded to NaN or infinite values; "
                 + "a weight file is damaged or the number type overflows: try --dtype fp32.");
         using Scalar zero = 0.ToScalar(), half = 0.5.ToScalar(), white = 255.ToScalar();
-        var bytes = values.mul(half).add_(half, Scalars.One).clamp_(zero, Scalars.One).mul_(white).round_().to(ScalarType.Byte)
-            .permute(0, 2, 3, 1).contiguous().cpu();                                                      // [n, 3, H, W] → [n, H, W, 3]
-        if (_file is null)
-            bytes.bytes.CopyTo(_pixels.AsSpan(Count * height * width * 3));
-        else
-            _file.Write(bytes.bytes);
-        Count += count;
+        return values.mul(half).add_(half, Scalars.One).clamp_(zero, Scalars.One).mul_(white).round_().to(ScalarType.Byte)
+            .permute(0, 2, 3, 1).contiguous().cpu().bytes.ToArray();                                      // [n, 3, H, W] → [n, H, W, 3]
     }
 
     /// <summary>The finished clip.</summary>
@@ -51,12 +61,25 @@ public sealed class VideoFramesBuilder(int frames, bool inFile = false)
         ? _file is null ? new VideoFrames(frames, _height, _width, _pixels) : new VideoFrames(frames, _height, _width, _file)
         : throw new InvalidOperationException($"{Count} of {frames} frames were appended.");
 
+    /// <summary>The frames appended so far, of which there may be fewer than were expected, but not none.</summary>
+    internal VideoFrames BuildShorter() => _file is null
+        ? new VideoFrames(Count, _height, _width, _pixels[..(Count * _height * _width * 3)]) : new VideoFrames(Count, _height, _width, _file);
+
+    private void Add(ReadOnlySpan<byte> pixels, int count)
+    {
+        if (_file is null)
+            pixels.CopyTo(_pixels.AsSpan(Count * _height * _width * 3));
+        else
+            _file.Write(pixels);
+        Count += count;
+    }
+
     private void Allocate(int height, int width)
     {
         (_height, _width) = (height, width);
         if (inFile)
         {
-            _file = new FileStream(Path.GetTempFileName(), FileMode.Create, FileAccess.ReadWrite, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+            _file = TemporaryFile.Create();
             return;
         }
         var size = (long)frames * height * width * 3;

@@ -98,6 +98,17 @@ public static class VideoReader
         }
     }
 
+    /// <summary>Reads the beginning of a clip on the calling thread, some frames at a time.</summary>
+    /// <param name="path">A file, or a folder of pictures.</param>
+    /// <param name="size">Size to bring the frames to.</param>
+    /// <param name="frames">The most frames to read.</param>
+    /// <param name="together">Frames in each part but the last.</param>
+    /// <param name="cancellationToken">Stops between frames.</param>
+    /// <exception cref="FileException">As for <see cref="StreamAsync(string, FrameSize?, CancellationToken)"/>.</exception>
+    internal static IEnumerable<VideoFrames> Parts(string path, FrameSize size, int frames, int together, CancellationToken cancellationToken) =>
+        StreamAsync(path, size, cancellationToken).Take(frames).ToBlockingEnumerable(cancellationToken).Chunk(together)
+            .Select(part => new VideoFrames(part.Length, size.Height, size.Width, part.Length == 1 ? part[0].Pixels : Joined(part)));
+
     /// <summary>The number of frames in a clip, without decoding it; a damaged video can have fewer.</summary>
     /// <param name="path">A file, or a folder of pictures.</param>
     /// <param name="cancellationToken">Ends ffprobe.</param>
@@ -153,6 +164,14 @@ public static class VideoReader
         }
 
         IEnumerable<T> Chosen<T>(IEnumerable<T> all) => chosen is null ? all : all.Take(chosen.Max() + 1).Where((_, index) => chosen.Contains(index));
+    }
+
+    private static byte[] Joined(DecodedFrame[] frames)
+    {
+        var pixels = new byte[frames.Sum(frame => frame.Pixels.Length)];
+        foreach (var (place, frame) in frames.Index())
+            frame.Pixels.CopyTo(pixels, place * frame.Pixels.Length);
+        return pixels;
     }
 
     private static DecodedFrame Fit(DecodedFrame frame, FrameSize size)

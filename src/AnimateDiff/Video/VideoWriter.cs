@@ -44,7 +44,12 @@ public static class VideoWriter
     /// </exception>
     /// <exception cref="ArgumentException"><paramref name="recipeJson"/> is not a JSON object.</exception>
     public static Task WriteAsync(
-        string path, VideoFrames frames, double fps, string recipeJson, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
+        string path, VideoFrames frames, double fps, string recipeJson, IProgress<int>? progress = null, CancellationToken cancellationToken = default) =>
+        WriteSequenceAsync(path, frames, fps, recipeJson, progress, cancellationToken);
+
+    /// <summary>The same for frames that come one after the other; fails where they end early.</summary>
+    internal static Task WriteSequenceAsync(
+        string path, FrameSequence frames, double fps, string recipeJson, IProgress<int>? progress, CancellationToken cancellationToken)
     {
         var format = VideoFormat.Of(path);
         CheckRate(path, format, fps);

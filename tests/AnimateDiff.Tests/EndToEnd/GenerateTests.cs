@@ -114,10 +114,11 @@ public sealed class GenerateTests : ModelCommandTests
             },
         }));
         ReferenceModels.CopyBase(_folder["sd15"], _vocabulary);
-        var (code, output, error) = await CliProcess.RunAsync("run", config, "--pretrained-model-path", _folder["sd15"], "--out", _folder["samples"]);
+        var (code, output, error) = await CliProcess.RunAsync("run", config, "--pretrained-model-path", _folder["sd15"], "--out", _folder["samples"], "--memory", "low");
         Assert.True(code == 0, error);
         Assert.Equal([_folder["samples/prompts-1-01.gif"], _folder["samples/prompts-1-02.gif"]], output.Trim().Split('\n'));
         var recipe = Recipe.FromJson(RecipeReader.Read(_folder["samples/prompts-1-01.gif"]), "");
         Assert.Equal((12192490710448890259UL, 48, 2, true), (recipe.Seed, recipe.Height, recipe.Frames, recipe.Truncate));
+        Assert.Equal((MemoryUse.Low, "bf16"), (recipe.Memory, recipe.Dtype));
     }
 }

@@ -119,6 +119,20 @@ public class ProfileTests
         Assert.Equal(2, profile.Denoising[Kind.Rest].Calls);
     }
 
+    /// <summary>With little memory models come and go, and none comes for being measured.</summary>
+    [Fact]
+    public async Task Models_that_come_and_go_are_measured()
+    {
+        var options = new PipelineOptions { Base = Goldens.Model("nano-sd15"), Motion = Goldens.Model("motion-v2.safetensors"), Memory = MemoryUse.Low };
+        using var pipeline = await AnimateDiffPipeline.LoadAsync(options, RecordedTokenizer.Load());
+        var live = await pipeline.LiveTensorsAsync();
+        using var profile = pipeline.Measure();
+        Assert.Equal(live, await pipeline.LiveTensorsAsync());
+        await pipeline.GenerateAsync(new GenerationRequest("A painting of a squirrel eating a burger, 4k") { Frames = 2, Steps = 1, GuidanceScale = 1, Height = 32, Width = 32 });
+        Assert.Equal(1, profile.Denoising[Kind.Rest].Calls);
+        Assert.NotEmpty(profile.Decoding);
+    }
+
     [Fact]
     public async Task Measuring_changes_nothing_and_ends()
     {

@@ -67,7 +67,7 @@ public sealed class CurvedPipelineTests : IDisposable
         var size = new ClipSize(1, 4, 32, 32);
         var input = ControlNetInput.Parse("canny/:0:1,3:0:0-0.5", $"canny={_folder["frames"]}");
         Assert.Equal(new ControlNetInput("canny/", _folder["frames"], Curve.Parse("0:1,3:0"), 0, 0.5) { Annotator = AnnotatorKind.Canny }, input);
-        var seen = ControlPictures.Follow(input, size, CancellationToken.None);
+        var seen = ControlPictures.Follow(input, size, inFile: false, CancellationToken.None);
         var edges = Annotator.Canny((await VideoReader.ReadAsync(_folder["frames"])).Frames);
         Assert.InRange(Goldens.Difference(ControlPictures.ToTensor(seen), edges.ToTensor().add(1).div(2)), 0, 1e-6);
         var image = SparseImage.Parse($"-1:soft-edges={Directory.EnumerateFiles(_folder["frames"], "*.png").Order().First()}");

@@ -26,15 +26,11 @@ public static class Annotator
 
     /// <summary>How fast the brightness changes, black to white: soft edges. The strongest of the clip is white.</summary>
     /// <param name="frames">The pictures.</param>
-    public static VideoFrames SoftEdges(VideoFrames frames)
+    public static VideoFrames SoftEdges(VideoFrames frames) => Stretched(frames, image =>
     {
-        GreyImage[] edges = [.. Images(frames).Select(image =>
-        {
-            var (right, down) = image.Blur(1).Sobel();
-            return GreyImage.Of(image.Height, image.Width, (y, x) => MathF.Sqrt(right[y, x] * right[y, x] + down[y, x] * down[y, x]));
-        })];
-        return Stretched(edges, from: 0);
-    }
+        var (right, down) = image.Blur(1).Sobel();
+        return GreyImage.Of(image.Height, image.Width, (y, x) => MathF.Sqrt(right[y, x] * right[y, x] + down[y, x] * down[y, x]));
+    }, from: 0);
 
     /// <summary>Bold white strokes on black, as drawn by hand: where the picture is darker than what lies around it (a difference of Gaussians).</summary>
     /// <param name="frames">The pictures.</param>
@@ -57,23 +53,33 @@ public static class Annotator
 
     /// <summary>Brightness in the place of depth, bright is near: for pictures that were drawn so, and as the roughest of guesses. Black to white over the clip.</summary>
     /// <param name="frames">The pictures.</param>
-    public static VideoFrames Luminance(VideoFrames frames)
-    {
-        GreyImage[] images = [.. Images(frames)];
-        return Stretched(images, images.Min(image => image.Values.Min()));
-    }
+    public static VideoFrames Luminance(VideoFrames frames) => Stretched(frames, image => image, from: null);
 
-    private static VideoFrames Each(VideoFrames frames, Func<GreyImage, GreyImage> annotate) => GreyImage.ToFrames([.. Images(frames).Select(annotate)]);
+    private static VideoFrames Each(VideoFrames frames, Func<GreyImage, GreyImage> annotate)
+    {
+        var annotated = new VideoFramesBuilder(frames.Frames, frames.AreInFile);
+        foreach (var image in Images(frames))
+            annotated.Append(annotate(image).ToPixels(), frames.Height, frames.Width);
+        return annotated.Build();
+    }
 
     private static IEnumerable<GreyImage> Images(VideoFrames frames) => Enumerable.Range(0, frames.Frames).Select(frame => GreyImage.Luma(frames, frame));
 
-    /// <summary>Brings <paramref name="from"/> to black and the highest value to white; a clip of one value is black.</summary>
-    private static VideoFrames Stretched(IReadOnlyList<GreyImage> images, float from)
+    /// <summary>
+    /// Brings <paramref name="from"/>, or the lowest value where it is null, to black and the highest value to white; a clip of one value is black. Images are made
+    /// twice, first for their range: a clip can have more of them than memory.
+    /// </summary>
+    private static VideoFrames Stretched(VideoFrames frames, Func<GreyImage, GreyImage> annotate, float? from)
     {
-        var range = images.Max(image => image.Values.Max()) - from;
-        foreach (var image in images)
-            for (var i = 0; i < image.Values.Length; i++)
-                image.Values[i] = range > 0 ? (image.Values[i] - from) / range * 255 : 0;
-        return GreyImage.ToFrames(images);
+        var (lowest, highest) = (float.PositiveInfinity, float.NegativeInfinity);
+        foreach (var values in Images(frames).Select(image => annotate(image).Values))
+            (lowest, highest) = (Math.Min(lowest, values.Min()), Math.Max(highest, values.Max()));
+        var black = from ?? lowest;
+        var range = highest - black;
+        return Each(frames, image =>
+        {
+            var values = annotate(image);
+            return GreyImage.Of(image.Height, image.Width, (y, x) => range > 0 ? (values[y, x] - black) / range * 255 : 0);
+        });
     }
 }

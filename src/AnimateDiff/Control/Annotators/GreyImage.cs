@@ -60,18 +60,13 @@ internal sealed class GreyImage(int height, int width)
         Of(height, width, (y, x) => this[y + 1, x - 1] - this[y - 1, x - 1] + 2 * (this[y + 1, x] - this[y - 1, x]) + this[y + 1, x + 1] - this[y - 1, x + 1])
     );
 
-    /// <summary>The frames of images of one size, grey; values are rounded to 0…255.</summary>
-    public static VideoFrames ToFrames(IReadOnlyList<GreyImage> images)
+    /// <summary>As a grey frame, [H, W, RGB]; values are rounded to 0…255.</summary>
+    public byte[] ToPixels()
     {
-        var pixels = new byte[images.Count * images[0].Values.Length * 3];
-        var at = 0;
-        foreach (var image in images)
-            foreach (var value in image.Values)
-            {
-                pixels.AsSpan(at, 3).Fill((byte)Math.Clamp(MathF.Round(value), 0, 255));
-                at += 3;
-            }
-        return new VideoFrames(images.Count, images[0].Height, images[0].Width, pixels);
+        var pixels = new byte[Values.Length * 3];
+        foreach (var (at, value) in Values.Index())
+            pixels.AsSpan(3 * at, 3).Fill((byte)Math.Clamp(MathF.Round(value), 0, 255));
+        return pixels;
     }
 
     private static int Mirrored(int at, int size)

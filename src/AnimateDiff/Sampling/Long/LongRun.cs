@@ -133,7 +133,7 @@ internal sealed class LongRun : IDisposable
     {
         var path = Path.Combine(_folder, $"{name}-{index % 2}{Extension}");
         if (!_files.TryGetValue(path, out var file))
-            _files.Add(path, file = new FrameFile(path, _frame));
+            _files.Add(path, file = FrameFile.Open(path, _frame));
         return file;
     }
 
