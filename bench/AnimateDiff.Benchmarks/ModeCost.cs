@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Benchmarks;
@@ -24,57 +25,79 @@ internal static class ModeCost
     private static readonly Mode[] Modes =
     [
         new(Exact, request => request, null),
-        .. new[] { "2", "3", "5", "2:1", "3:1", "5:1" }.Select(cache => new Mode($"--deep-cache {cache}", request => request with { DeepCache = DeepCache.Parse(cache) }, Exact)),
-        .. new[] { "0-0.8", "0-0.6", "0.2-1", "0.2-0.8" }.Select(steps => new Mode($"--guidance-interval {steps}", request => request with { GuidanceInterval = GuidanceInterval.Parse(steps) }, Exact)),
-        new(Better, Fewer, Exact),
-        new($"{Better} --deep-cache 2:1", request => Fewer(request) with { DeepCache = new(2, 1) }, Better),
-        new($"{Better} --guidance-interval 0-0.8", request => Fewer(request) with { GuidanceInterval = new(0, 0.8) }, Better),
+        .. new[] { "2", "3", "5", "2:1", "3:1" }.Select(cache => new Mode($"--deep-cache {cache}", request => request with { DeepCache = DeepCache.Parse(cache) }, Exact)),
+        .. new[] { "0-0.8", "0-0.6", "0.2-1" }.Select(steps => new Mode($"--guidance-interval {steps}", request => request with { GuidanceInterval = GuidanceInterval.Parse(steps) }, Exact)),
+        new(Better, request => Fewer(request, 12), Exact),
+        new("--scheduler dpmpp-2m --steps 8", request => Fewer(request, 8), Exact),
+        new($"{Better} --deep-cache 2", request => Fewer(request, 12) with { DeepCache = new(2) }, Better),
         new("--fast", request => FastMode.Apply(request).Request, Better),
         new("--fast", request => FastMode.Apply(request).Request, Exact),
     ];
 
-    private static GenerationRequest Fewer(GenerationRequest request) => request with { Scheduler = "dpmpp-2m", Steps = 12 };
+    // A clip with every mode: seconds of the processor, and PSNR where it is compared with another.
+    private sealed record Measured(int Clip, double[] Seconds, double?[] Psnr);
 
-    /// <summary>Measures some clips and prints the table as Markdown; what each clip came to goes to the error stream as it is made.</summary>
-    public static async Task RunAsync(string model, string motion, int frames, int clips)
+    private static GenerationRequest Fewer(GenerationRequest request, int steps) => request with { Scheduler = "dpmpp-2m", Steps = steps };
+
+    /// <summary>Measures some clips and prints the table as Markdown. A line for each clip is added to a file, and those that are there are not measured again.</summary>
+    public static async Task RunAsync(string model, string motion, int frames, int clips, string file)
     {
-        using var pipeline = await AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = model, Motion = motion });
-        var requests = Enumerable.Range(0, clips).Select(clip => new GenerationRequest(Prompts[clip % Prompts.Length]) { Seed = (ulong)clip, Frames = frames, GuidanceScale = Guidance });
-        await MakeAsync(pipeline, new GenerationRequest(Prompts[0]) { Frames = frames, Steps = 2 });         // not measured: the first is slower
-        var (seconds, errors) = (Modes.Select(_ => 0.0).ToArray(), Modes.Select(_ => new List<double>()).ToArray());
-        foreach (var request in requests)
+        var done = File.Exists(file) ? File.ReadLines(file).Select(line => JsonSerializer.Deserialize<Measured>(line)!).ToList() : [];
+        var missing = Enumerable.Range(0, clips).Except(done.Select(clip => clip.Clip)).ToList();
+        if (missing.Count > 0)
         {
-            var made = new Dictionary<string, VideoFrames>();
-            foreach (var (i, mode) in Modes.Index())
+            using var pipeline = await AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = model, Motion = motion });
+            GenerationRequest Request(int clip) => new(Prompts[clip % Prompts.Length]) { Seed = (ulong)clip, Frames = frames, GuidanceScale = Guidance };
+            await MakeAsync(pipeline, Request(0) with { Steps = 2 });                                        // not measured: the first is slower
+            foreach (var clip in missing)
             {
-                if (!made.TryGetValue(mode.Flags, out var frameBytes))
-                {
-                    var before = Environment.CpuUsage.TotalTime;
-                    made.Add(mode.Flags, frameBytes = await MakeAsync(pipeline, mode.Set(request)));
-                    seconds[i] += (Environment.CpuUsage.TotalTime - before).TotalSeconds;
-                }
-                else
-                    seconds[i] = seconds[i - 1];
-                if (mode.ComparedWith is { } exact)
-                    errors[i].Add(Psnr(frameBytes.Pixels, made[exact].Pixels));
-                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{request.Seed} {mode.Flags}: {(errors[i].Count > 0 ? errors[i][^1] : double.NaN):0.0} dB, {seconds[i]:0.0} s so far"));
+                done.Add(await MeasureAsync(pipeline, clip, Request(clip)));
+                File.AppendAllText(file, JsonSerializer.Serialize(done[^1]) + "\n");
             }
         }
+        Print(done);
+    }
 
-        Console.WriteLine("| settings | compared with | PSNR in dB, mean ± deviation | lowest | processor time |\n|---|---|---|---|---|");
+    private static async Task<Measured> MeasureAsync(AnimateDiffPipeline pipeline, int clip, GenerationRequest request)
+    {
+        var made = new Dictionary<string, (VideoFrames Frames, double Seconds)>();
+        var measured = new Measured(clip, new double[Modes.Length], new double?[Modes.Length]);
         foreach (var (i, mode) in Modes.Index())
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {Code(mode.Flags)} | {(mode.ComparedWith is { } exact ? $"{Code(exact)} | {Spread(errors[i])} | {errors[i].Min():0.0}" : " | the same |")} | {100 * seconds[i] / seconds[0]:0} % |"));
+        {
+            if (!made.ContainsKey(mode.Flags))
+            {
+                var before = Environment.CpuUsage.TotalTime;
+                var frames = await MakeAsync(pipeline, mode.Set(request));
+                made.Add(mode.Flags, (frames, (Environment.CpuUsage.TotalTime - before).TotalSeconds));
+            }
+            measured.Seconds[i] = made[mode.Flags].Seconds;
+            if (mode.ComparedWith is { } exact)
+                measured.Psnr[i] = Psnr(made[mode.Flags].Frames.Pixels, made[exact].Frames.Pixels);
+        }
+        return measured;
+    }
+
+    private static void Print(List<Measured> clips)
+    {
+        Console.WriteLine("| settings | compared with | PSNR in dB: mean ± deviation | lowest | processor time |\n|---|---|---|---|---|");
+        foreach (var (i, mode) in Modes.Index())
+        {
+            double[] errors = [.. clips.Select(clip => clip.Psnr[i]).OfType<double>()];
+            var compared = mode.ComparedWith is { } exact ? $"{Code(exact)} | {Spread(errors)} | {Number(errors.Min())}" : " | the same | ";
+            Console.WriteLine($"| {Code(mode.Flags)} | {compared} | {100 * clips.Sum(clip => clip.Seconds[i]) / clips.Sum(clip => clip.Seconds[0]):0} % |");
+        }
     }
 
     private static async Task<VideoFrames> MakeAsync(AnimateDiffPipeline pipeline, GenerationRequest request) => (await pipeline.GenerateAsync(request)).Videos[0];
 
     private static string Code(string flags) => flags.Length == 0 ? "the defaults" : $"`{flags}`";
 
-    private static string Spread(List<double> values)
+    private static string Number(double value) => value.ToString("0.0", CultureInfo.InvariantCulture);
+
+    private static string Spread(double[] values)
     {
         var mean = values.Average();
-        var deviation = Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / Math.Max(1, values.Count - 1));
-        return string.Create(CultureInfo.InvariantCulture, $"{mean:0.0} ± {deviation:0.0}");
+        return $"{Number(mean)} ± {Number(Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / Math.Max(1, values.Length - 1)))}";
     }
 
     /// <summary>Peak signal to noise of a whole clip in dB; equal clips are infinitely far above it.</summary>

@@ -17,8 +17,8 @@ switch (args)
     case ["step-alone", ("naive" or "ours") and var which, var model, var motion, var dtype, var frames, var pixels]:
         StepSpeed.Alone(which, [model, motion, dtype, frames, pixels]);
         return 0;
-    case ["modes", var model, var motion, var frames, .. var clips]:
-        await ModeCost.RunAsync(model, motion, int.Parse(frames), clips is [] ? 8 : int.Parse(clips[0]));
+    case ["modes", var model, var motion, var frames, var clips, var file]:
+        await ModeCost.RunAsync(model, motion, int.Parse(frames), int.Parse(clips), file);
         return 0;
     case ["linear"]:
         LinearSpeed.Run();
@@ -35,8 +35,8 @@ switch (args)
                 steps and decoded clips of this project and of a naive reference in turn: seconds, their ratio, GFLOP/s, and peak memory
                    AnimateDiff.Benchmarks step-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
                 seconds and peak memory of one of them
-                   AnimateDiff.Benchmarks modes BASE MOTION FRAMES [CLIPS]
-                what the approximate modes cost in PSNR and save in processor time, as the table of docs/speed.md
+                   AnimateDiff.Benchmarks modes BASE MOTION FRAMES CLIPS FILE
+                what the approximate modes cost in PSNR and save in processor time, as the table of docs/speed.md; FILE keeps what each clip came to
                    AnimateDiff.Benchmarks linear
                 products of matrices by libtorch's two ways, in GFLOP/s of one core
             """);

@@ -10,12 +10,12 @@ public class FastModeTests
     {
         var (fast, sentence) = FastMode.Apply(_plain);
         fast.Validate();
-        Assert.True(fast.DeepCache!.IsOn && fast.Steps < _plain.Steps && fast.Scheduler != _plain.Scheduler && fast.GuidanceInterval is not null);
-        foreach (var part in new[] { $"--scheduler {fast.Scheduler}", $"--steps {fast.Steps}", $"--deep-cache {fast.DeepCache.Interval}", "--guidance-interval 0-" })
+        Assert.True(fast.Steps < _plain.Steps && fast.Scheduler != _plain.Scheduler && fast.GuidanceInterval is not null);
+        foreach (var part in new[] { $"--scheduler {fast.Scheduler}", $"--steps {fast.Steps}", "--guidance-interval 0-" })
             Assert.Contains(part, sentence);
 
-        var mine = _plain with { Scheduler = "euler", Steps = 30, DeepCache = null, GuidanceInterval = new(0.1, 0.2) };
-        var (kept, nothing) = FastMode.Apply(mine, new(Scheduler: true, Steps: true, DeepCache: true, GuidanceInterval: true));
+        var mine = _plain with { Scheduler = "euler", Steps = 30, GuidanceInterval = new(0.1, 0.2) };
+        var (kept, nothing) = FastMode.Apply(mine, new(Scheduler: true, Steps: true, GuidanceInterval: true));
         Assert.Equal(mine, kept);
         Assert.Contains("nothing is left to choose", nothing);
         Assert.Equal((25, "euler"), (FastMode.Apply(_plain with { Scheduler = "euler" }, new(Scheduler: true)).Request is var own ? (own.Steps, own.Scheduler) : default));
@@ -25,13 +25,11 @@ public class FastModeTests
     [Fact]
     public void It_leaves_out_what_does_not_go_with_the_rest()
     {
-        var (windows, sentence) = FastMode.Apply(_plain with { Context = new(16, 4) });
-        windows.Validate();
-        Assert.Null(windows.DeepCache);
-        Assert.Contains("does not go with context windows", sentence);
+        var options = new Dictionary<string, string> { ["beta_start"] = "0.001" };                           // belong to the sampler that is there
+        Assert.Equal((25, "ddim"), (FastMode.Apply(_plain with { SchedulerOptions = options }).Request is var own ? (own.Steps, own.Scheduler) : default));
         var (unguided, _) = FastMode.Apply(_plain with { GuidanceScale = 1 });
         unguided.Validate();
         Assert.Null(unguided.GuidanceInterval);
-        Assert.Null(FastMode.Apply(_plain with { Scheduler = "lcm", Steps = 6, GuidanceScale = 1 }, new(Scheduler: true, Steps: true)).Request.DeepCache);
+        Assert.Contains("nothing is left", FastMode.Apply(_plain with { Scheduler = "lcm", Steps = 6, GuidanceScale = 1 }, new(Scheduler: true, Steps: true)).Sentence);
     }
 }
