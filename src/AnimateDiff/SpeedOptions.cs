@@ -20,8 +20,8 @@ public sealed record DeepCache(int Interval, int Branch = 0)
     public static DeepCache Parse(string text)
         => text.Split(':').Select(OptionText.Whole).ToArray() switch
         {
-        [{ } interval] => new DeepCache(interval),
-        [{ } interval, { } branch] => new DeepCache(interval, branch),
+            [{ } interval] => new DeepCache(interval),
+            [{ } interval, { } branch] => new DeepCache(interval, branch),
             _ => throw new RequestException($"Deep-feature caching takes INTERVAL or INTERVAL:BRANCH, such as 3 or 3:2, but it was given {text}."),
         };
 
