@@ -83,7 +83,7 @@ internal static class ModeCost
         foreach (var (i, mode) in Modes.Index())
         {
             double[] errors = [.. clips.Select(clip => clip.Psnr[i]).OfType<double>()];
-            var compared = mode.ComparedWith is { } exact ? $"{Code(exact)} | {Spread(errors)} | {Number(errors.Min())}" : " | the same | ";
+            var compared = mode.ComparedWith is { } exact ? $"{Code(exact)} | {Spread(errors)} | {Number(errors.Min())}" : "| |";
             Console.WriteLine($"| {Code(mode.Flags)} | {compared} | {100 * clips.Sum(clip => clip.Seconds[i]) / clips.Sum(clip => clip.Seconds[0]):0} % |");
         }
     }

@@ -7,7 +7,7 @@ internal sealed class SpeedArguments
 {
     private readonly Option<string?> _deepCache = new("--deep-cache") { Description = "DeepCache: the whole network in every N-th step only, usually 2 or 3, and its outermost layers between them; BRANCH (0) is how far inward these go. Faster, and a somewhat different clip.", HelpName = "N[:BRANCH]" };
     private readonly Option<string?> _interval = new("--guidance-interval") { Description = "Guidance in a part of the steps only, such as 0-0.8; the others are half the work.", HelpName = "START-END" };
-    private readonly Option<bool> _fast = new("--fast") { Description = "Less than half of the time for nearly the same clip: a sampler of fewer steps, and guidance in a part of them. Prints what it chose; what is given beside it wins." };
+    private readonly Option<bool> _fast = new("--fast") { Description = "Less than half of the time for a clip much like the exact one: a sampler of fewer steps, and guidance in a part of them. Prints what it chose; what is given beside it wins." };
 
     public void AddTo(Command command)
     {
