@@ -20,6 +20,9 @@ switch (args)
     case ["step-alone", ("naive" or "ours") and var which, var model, var motion, var dtype, var frames, var pixels]:
         StepSpeed.Alone(which, [model, motion, dtype, frames, pixels]);
         return 0;
+    case ["modes", var model, var motion, var frames, var clips, var file]:
+        await ModeCost.RunAsync(model, motion, int.Parse(frames), int.Parse(clips), file);
+        return 0;
     case ["linear"]:
         LinearSpeed.Run();
         return 0;
@@ -36,6 +39,8 @@ switch (args)
                    AnimateDiff.Benchmarks training BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
                    AnimateDiff.Benchmarks training-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
                 the same of steps that train the motion modules, with recomputed activations
+                   AnimateDiff.Benchmarks modes BASE MOTION FRAMES CLIPS FILE
+                what the approximate modes cost in PSNR and save in processor time, as the table of docs/speed.md; FILE keeps what each clip came to
                    AnimateDiff.Benchmarks linear
                 products of matrices by libtorch's two ways, in GFLOP/s of one core
             """);

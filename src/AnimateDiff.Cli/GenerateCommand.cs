@@ -12,6 +12,7 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var (model, source, control, images, quality, finish) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new ImagePromptArguments(), new QualityArguments(), new FinishArguments());
+        var speed = new SpeedArguments();
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
@@ -21,7 +22,7 @@ internal static class GenerateCommand
         var guidance = new Option<string?>("--guidance") { Description = "Guidance scale; 1 turns guidance off (default 7.5, for Toybox 4). Like every strength here it may be a curve: over frames 0:9,15:4, over steps 0%:9,60%:5.", HelpName = "CURVE" };
         var seeds = new Option<ulong[]>("--seed") { Description = "Seed; several make several animations. Random when absent, and printed.", HelpName = "N" };
         var fps = new Option<double>("--fps") { Description = "Frames a second in the output.", DefaultValueFactory = _ => 8 };
-        var scheduler = new Option<string>("--scheduler") { Description = $"Sampler: {string.Join(", ", Scheduler.All.Select(sampler => sampler.Name))}.", HelpName = "NAME", DefaultValueFactory = _ => "ddim" };
+        var scheduler = new Option<string>("--scheduler") { Description = $"Sampler: {string.Join(", ", Scheduler.All.Select(sampler => sampler.Name))}. lcm is for models with an LCM LoRA (--lora), --steps 4 to 8 and --guidance 1 to 2.", HelpName = "NAME", DefaultValueFactory = _ => "ddim" };
         var schedulerOptions = new Option<string[]>("--scheduler-option") { Description = "A sampler's option by diffusers' name, such as timestep_spacing=trailing; repeatable.", HelpName = "KEY=VALUE" };
         var clipSkip = new Option<int>("--clip-skip") { Description = "Layers of the text encoder to leave out at its end, as diffusers counts.", DefaultValueFactory = _ => 0 };
         var truncate = new Option<bool>("--truncate") { Description = "Cut prompts after 75 tokens, as diffusers does, instead of encoding them in chunks." };
@@ -39,6 +40,7 @@ internal static class GenerateCommand
         control.AddTo(command);
         images.AddTo(command);
         quality.AddTo(command);
+        speed.AddTo(command);
         finish.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -61,7 +63,7 @@ internal static class GenerateCommand
                 PromptsAt = source.PromptsAt(parsed),
                 ImagePrompts = images.Prompts(parsed),
             };
-            request = finish.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, request)));
+            request = finish.Apply(parsed, speed.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, request)), steps, scheduler));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
@@ -86,6 +88,9 @@ internal static class GenerateCommand
               animatediff generate "a fox" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet canny/ --control canny=fox.mp4
               animatediff generate --config docs/examples/clip.yaml --seed 7
               animatediff generate "a cat, best quality" --base sd15/ --motion v3_sd15_mm.ckpt --ip-adapter models/ip-adapter_sd15.safetensors:0.7 --ip-image cat.png
+              animatediff generate "a red ball moves right" --fast
+              animatediff generate "a corgi on the beach" --base sd15/ --motion AnimateLCM_sd15_t2v.ckpt --lora AnimateLCM_sd15_t2v_lora.safetensors:0.8 \
+                  --scheduler lcm --steps 6 --guidance 1.5
               animatediff generate "a red ball moves right" --hires 2:0.2 --interpolate 2 --upscale 2 --out large.webp
             """);
     }

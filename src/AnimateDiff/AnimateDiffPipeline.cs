@@ -237,6 +237,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         var first = start?.First ?? 0;
 
         // 3. noise → latents
+        using var deep = DeepCacheRun.Of(request);
         var run = new DenoiseRun(request, size, scheduler, PredictionOf(size, scheduler, first), text, start, generator, _parts, progress, cancellationToken);
         if (size.IsLong(request))
             return run.InFiles(identity);
@@ -261,7 +262,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         return ClipLatents.Of(latents.MoveToOuterDisposeScope());
 
         NoisePrediction PredictionOf(ClipSize clips, Scheduler sampler, int begin) => new(
-            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken), inTurn: _parts.IsLow);
+            _parts.UNet, text, request, sampler, ControlRun.Start(request, clips, _parts, prompts, begin, sampler.Timesteps.Count, cancellationToken), inTurn: _parts.IsLow, deep);
     }
 
     /// <summary>Frames the VAE takes at once.</summary>

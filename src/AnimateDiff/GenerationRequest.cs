@@ -99,6 +99,12 @@ public sealed record GenerationRequest
     /// <summary>Adapters in place for this request, in any order; they are removed again by a request without them.</summary>
     public IReadOnlyList<Adapter> Adapters { get; init; } = [];
 
+    /// <summary>The steps that are guided, or null for all.</summary>
+    public GuidanceInterval? GuidanceInterval { get; init; }
+
+    /// <summary>Deep-feature caching, or null: an approximation, for speed.</summary>
+    public DeepCache? DeepCache { get; init; }
+
     /// <summary>Share of 0…1 by which guidance is brought back to the size of an unguided prediction, against overexposure; 0 is off, usually 0.7.</summary>
     public double GuidanceRescale { get; init; }
 
@@ -191,6 +197,8 @@ public sealed record GenerationRequest
 
     private void ValidateQuality()
     {
+        GuidanceInterval?.Validate(this);
+        DeepCache?.Validate(this);
         PerturbedAttention?.Validate();
         FreeU?.Validate();
         FreeNoise?.Validate();

@@ -219,6 +219,7 @@ internal sealed class PipelineParts : IDisposable
         if (request.Hires is not null && size.IsLong(request))
             throw new RequestException($"A second run at a larger size begins from a whole clip, and one of {frames} frames is not held whole: use --upscale, or make shorter clips.");
         request.Sparse?.FramesOf(frames);
+        request.DeepCache?.CheckFor(UNet.Config);
         var made = LastSizeOf(request, size);
         Finish.After(request.Finish, (frames, made.Height, made.Width), request.IsClosed);
         return size;
@@ -298,6 +299,8 @@ internal sealed class PipelineParts : IDisposable
         ClipSkip = request.ClipSkip,
         Truncate = request.Truncate,
         Semantics = request.Semantics,
+        GuidanceInterval = request.GuidanceInterval,
+        DeepCache = request.DeepCache,
         GuidanceRescale = request.GuidanceRescale,
         PerturbedAttention = request.PerturbedAttention,
         FreeU = request.FreeU,

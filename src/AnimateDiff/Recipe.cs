@@ -93,6 +93,10 @@ public sealed record Recipe
     public MotionVersion? MotionVersion { get; init; }
     /// <summary>See <see cref="PipelineOptions.ResnetNormAcrossFrames"/>.</summary>
     public bool? ResnetNormAcrossFrames { get; init; }
+    /// <summary>See <see cref="GenerationRequest.GuidanceInterval"/>.</summary>
+    public GuidanceInterval? GuidanceInterval { get; init; }
+    /// <summary>See <see cref="GenerationRequest.DeepCache"/>.</summary>
+    public DeepCache? DeepCache { get; init; }
     /// <summary>See <see cref="GenerationRequest.GuidanceRescale"/>.</summary>
     public double GuidanceRescale { get; init; }
     /// <summary>See <see cref="GenerationRequest.PerturbedAttention"/>.</summary>
@@ -194,6 +198,8 @@ public sealed record Recipe
         ClipSkip = ClipSkip,
         Truncate = Truncate,
         Semantics = Semantics,
+        GuidanceInterval = GuidanceInterval,
+        DeepCache = DeepCache,
         GuidanceRescale = GuidanceRescale,
         PerturbedAttention = PerturbedAttention,
         FreeU = FreeU,

@@ -25,12 +25,17 @@ internal sealed record ControlResiduals(IReadOnlyList<Tensor> Down, Tensor Mid) 
 
     /// <summary>The UNet's outputs with these added; the old ones are let go of.</summary>
     /// <param name="skips">Outputs of the way down, the outermost at the bottom.</param>
-    public Stack<Tensor> AddTo(Stack<Tensor> skips)
+    public Stack<Tensor> AddTo(Stack<Tensor> skips) => AddTo(skips, Down);
+
+    /// <summary>The same with residuals alone, which stay the caller's.</summary>
+    /// <param name="skips">Outputs of the way down, the outermost at the bottom.</param>
+    /// <param name="residuals">As many, outermost first.</param>
+    public static Stack<Tensor> AddTo(Stack<Tensor> skips, IReadOnlyList<Tensor> residuals)
     {
-        if (skips.Count != Down.Count)
-            throw new ArgumentException($"The control has {Down.Count} residuals for {skips.Count} outputs of the way down.", nameof(skips));
+        if (skips.Count != residuals.Count)
+            throw new ArgumentException($"The control has {residuals.Count} residuals for {skips.Count} outputs of the way down.", nameof(skips));
         var sums = new Stack<Tensor>();
-        foreach (var (skip, residual) in skips.Reverse().Zip(Down))
+        foreach (var (skip, residual) in skips.Reverse().Zip(residuals))
         {
             sums.Push(skip.Add(residual));
             skip.Dispose();

@@ -16,7 +16,13 @@ internal sealed class ControlRun
     private readonly (int First, int Count) _steps;
 
     /// <summary>A curve in a step of the run.</summary>
-    public Curve At(Curve curve, int index) => curve.AtStep(index - _steps.First, _steps.Count);
+    public Curve At(Curve curve, int index) => curve.AtStep(StepOf(index), _steps.Count);
+
+    /// <summary>Number of a step among those that are run, from 0.</summary>
+    public int StepOf(int index) => index - _steps.First;
+
+    /// <summary>Whether a step is between two shares of the steps that are run.</summary>
+    public bool IsWithin(double start, double end, int index) => (double)StepOf(index) / _steps.Count >= start && (StepOf(index) + 1.0) / _steps.Count <= end;
 
     private ControlRun(Net[] nets, Sparse? sparse, (int, int) steps) => (_nets, _sparse, _steps) = (nets, sparse, steps);
 
@@ -52,12 +58,12 @@ internal sealed class ControlRun
     /// <param name="negative">Whether the sample is for the negative half alone.</param>
     public ControlResiduals? At(Tensor sample, Tensor timestep, int index, long[]? window, bool negative = false)
     {
-        var (clips, frames, share) = (sample.shape[0], sample.shape[2], (double)(index - _steps.First));
+        var (clips, frames) = (sample.shape[0], sample.shape[2]);
         ControlResiduals? sum = null;
         foreach (var (model, text, condition, input) in _nets)
         {
             var scale = At(input.Scale, index);
-            if (scale == 0 || share / _steps.Count < input.Start || (share + 1) / _steps.Count > input.End)
+            if (scale == 0 || !IsWithin(input.Start, input.End, index))
                 continue;
             using var own = text.At(clips, window, negative);
             using var pictures = condition(window);

@@ -10,8 +10,12 @@ namespace AnimateDiff.Denoising;
 /// <param name="MotionSets">The same for the motion modules.</param>
 /// <param name="Recompute">Runs the layers so that the backward pass recomputes them; null where it does not.</param>
 /// <param name="Pieces">Runs the layers on a few images at a time; null for all at once.</param>
-internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, long ResnetSets, long MotionSets, Recompute? Recompute = null, Pieces? Pieces = null)
+/// <param name="Deep">What an earlier call has left, or where this call's is kept; null where every call is by itself.</param>
+internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, long ResnetSets, long MotionSets, Recompute? Recompute = null, Pieces? Pieces = null, DeepFeatures? Deep = null)
 {
+    /// <summary>Outputs of the way down that are wanted; all but where inner layers are left out.</summary>
+    public int Skips => Deep?.Skips ?? int.MaxValue;
+
     /// <summary>A resnet; <paramref name="images"/> are [B·F, C, H, W], here and below.</summary>
     public Tensor Run(ResnetBlock2D resnet, Tensor images) => InPieces(images.shape[0])
         ? Pieces!.Run(images, Clips, piece => resnet.call(piece.Of(images), piece.Row(Time), piece.Count))

@@ -28,12 +28,12 @@ internal sealed class DownBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>,
 
     /// <param name="images">[B·F, C, H, W]</param>
     /// <param name="context">What the blocks share.</param>
-    /// <param name="skips">Gets the outputs that the way up takes up again.</param>
+    /// <param name="skips">Gets the outputs that the way up takes up again; layers that make more than are wanted are left out.</param>
     public override Tensor forward(Tensor images, BlockContext context, Stack<Tensor> skips)
     {
         using var scope = NewDisposeScope();
         var hidden = images.alias();
-        for (var i = 0; i < resnets.Count; i++)
+        for (var i = 0; i < resnets.Count && skips.Count < context.Skips; i++)
         {
             hidden = hidden.Then(x => context.Run(resnets[i], x));
             if (attentions is not null)
@@ -42,7 +42,7 @@ internal sealed class DownBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>,
                 hidden = hidden.Then(x => context.Run(motion_modules[i], x));
             skips.Push(hidden.alias().MoveToOuterDisposeScope());
         }
-        if (downsamplers is not null)
+        if (downsamplers is not null && skips.Count < context.Skips)
         {
             hidden = hidden.Then(downsamplers[0].call);
             skips.Push(hidden.alias().MoveToOuterDisposeScope());
@@ -116,13 +116,14 @@ internal sealed class UpBlock : nn.Module<Tensor, BlockContext, Stack<Tensor>, T
 
     /// <param name="images">[B·F, C, H, W]</param>
     /// <param name="context">What the blocks share.</param>
-    /// <param name="skips">Outputs of the way down; those used are popped and disposed.</param>
+    /// <param name="skips">Outputs of the way down; those used are popped and disposed. Where there are too few for all layers, the first layers are left out.</param>
     public override Tensor forward(Tensor images, BlockContext context, Stack<Tensor> skips)
     {
         using var scope = NewDisposeScope();
         var hidden = images.alias();
-        for (var i = 0; i < resnets.Count; i++)
+        for (var i = (resnets.Count - skips.Count % resnets.Count) % resnets.Count; i < resnets.Count; i++)
         {
+            context.Deep?.Keep(hidden, skips.Count);
             using (var skip = skips.Pop())
                 hidden = context.Run(resnets[i], hidden, skip, (below, across) => SkipFilter?.Join(below, across) ?? cat([below, across], 1));
             if (attentions is not null)

@@ -144,8 +144,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// <param name="sample">Noisy latents, [B, 4, F, h, w].</param>
     /// <param name="timestep">[B], or [1] for all clips.</param>
     /// <param name="text">From <see cref="Prepare"/>, for B or B·F rows.</param>
-    /// <param name="control">Residuals, or null for none.</param>
-    public Tensor Forward(Tensor sample, Tensor timestep, TextContext text, ControlResiduals? control)
+    /// <param name="control">Residuals, or null for none; those of the last whole call are taken where inner layers are left out.</param>
+    /// <param name="deep">Where features are kept, or what earlier calls have left there, so that this call runs the outermost layers alone; null for neither.</param>
+    public Tensor Forward(Tensor sample, Tensor timestep, TextContext text, ControlResiduals? control, DeepFeatures? deep = null)
     {
         using var measured = Profile?.Call(Profile.Denoising);
         using var scope = NewDisposeScope();
@@ -157,7 +158,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
         var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images,
-            Recomputes && is_grad_enabled() ? new Recompute() : null, PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, InView) : null);
+            Recomputes && is_grad_enabled() ? new Recompute() : null, PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, InView) : null, deep);
 
         // 2. frames join the batch, channels last in memory
         var hidden = sample.to(conv_in.weight.dtype).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().permute(0, 3, 1, 2).Then(conv_in.call);
@@ -168,13 +169,20 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         foreach (var block in down_blocks)
             hidden = hidden.Then(x => block.call(x, context, skips));
 
-        // 4. mid
-        hidden = hidden.Then(x => mid_block.call(x, context));                                               // [B·F, C, h/8, w/8]
-        if (control is not null)
-            (hidden, skips) = (hidden.Then(x => x.Add(control.Mid)), control.AddTo(skips));
+        // 4. mid, or what an earlier call had of everything farther in
+        if (deep?.Kept is { } kept)
+            (hidden, skips) = (kept.alias(), deep.AddControlTo(skips));
+        else
+        {
+            deep?.Keep(control);
+            hidden = hidden.Then(x => mid_block.call(x, context));                                           // [B·F, C, h/8, w/8]
+            if (control is not null)
+                (hidden, skips) = (hidden.Then(x => x.Add(control.Mid)), control.AddTo(skips));
+        }
 
-        // 5. up
-        foreach (var block in up_blocks)
+        // 5. up, as far out as there are skips
+        var levels = (skips.Count + Config.LayersPerBlock) / (Config.LayersPerBlock + 1);
+        foreach (var block in up_blocks.TakeLast(levels))
             hidden = hidden.Then(x => block.call(x, context, skips));
 
         // 6. out

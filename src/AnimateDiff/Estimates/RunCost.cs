@@ -30,8 +30,8 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
         var (low, bytes, last) = (memory == MemoryUse.Low, dtype == ScalarType.BFloat16 ? 2 : 4, parts.LastSizeOf(request, size));
         var vae = VaeCost.Decode(parts.VaeConfig, last.Height, last.Width);
         var decoded = Math.Min(AnimateDiffPipeline.FramesAtOnce(request.DecodeChunk, last.Height, last.Width), last.Frames);
-        var (large, largeFlops) = Step(parts, request, last, low);
-        var (_, flops) = last == size ? (large, largeFlops) : Step(parts, request, size, low);
+        var (large, largest, largeMean) = Step(parts, request, last, low);
+        var (_, flops, mean) = last == size ? (large, largest, largeMean) : Step(parts, request, size, low);
 
         var piece = low ? PieceLayers * pieceSize : 0;
         var heap = low ? HeapLow : HeapNormal;
@@ -45,32 +45,36 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
         var share = request.Source is { } source ? source.Strength : 1;
         var evaluations = (int)Math.Ceiling(scheduler.Timesteps.Count * share) * (request.FreeInit ?? 1);
-        var total = evaluations * flops + vae.Flops * last.Clips * last.Frames;
+        var total = evaluations * mean + vae.Flops * last.Clips * last.Frames;
         if (request.Hires is { } hires)
         {
             var again = Math.Ceiling((hires.Steps ?? request.Steps) * hires.Strength);
-            (total, evaluations) = (total + again * largeFlops, evaluations + (int)again);
+            (total, evaluations) = (total + again * largeMean, evaluations + (int)again);
         }
         return new RunCost((long)(Runtime + elements * bytes + pictures), flops, total, evaluations);
     }
 
-    // Elements that are held at the widest place of a step, and its work.
-    private static (double Elements, double Flops) Step(PipelineParts parts, GenerationRequest request, ClipSize size, bool low)
+    // Elements that are held at the widest place of a step, its work, and the mean of the steps' work where not all of it is done in all of them.
+    private static (double Elements, double Flops, double MeanFlops) Step(PipelineParts parts, GenerationRequest request, ClipSize size, bool low)
     {
         var windows = request.Context is null ? null : new ContextWindows(request.Context);
         var (frames, calls) = windows is null || windows.SeeWhole(size.Frames) ? (size.Frames, 1) : (Math.Min(request.Context!.Length, size.Frames), windows.Of(size.Frames, 0).Count);
         var pixels = parts.VaeConfig.PixelsPerLatent;
         var (h, w) = (size.Height / pixels, size.Width / pixels);
-        CallCost Of(Denoising.MotionConfig? motion) => UNetCost.Of(parts.UNet.Config, motion, h, w, frames, low);
+        CallCost Of(Denoising.MotionConfig? motion) => UNetCost.Of(parts.UNet.Config, motion, h, w, frames, low, request.DeepCache is { IsOn: true } deep ? deep.Skips : 0);
         var cost = Of(parts.UNet.Motion);
         var halves = request.IsGuided ? 2 : 1;
         var together = (low ? 1 : halves) * size.Clips * frames;
         var controlled = request.Controls.Count > 0 || request.Sparse is not null;
 
-        var elements = together * (cost.Elements + (controlled ? cost.Skips : 0));
-        var evaluated = calls * (halves + (request.PerturbedAttention is null ? 0 : 1)) * size.Clips * frames;
+        var elements = together * (cost.Elements + (controlled ? cost.Skips : 0)) + halves * size.Clips * frames * cost.Kept;
+        var perturbed = request.PerturbedAttention is null ? 0 : 1;
+        double Evaluated(double branches) => calls * (branches + perturbed) * size.Clips * frames;
         var still = request.Controls.Count == 0 ? 0 : Of(null).Flops;
         const double wayDown = 0.4;                                                                          // what a control network has of a UNet
-        return (elements, evaluated * (cost.Flops + wayDown * (request.Controls.Count * still + (request.Sparse is null ? 0 : cost.Flops))));
+        var whole = cost.Flops + wayDown * (request.Controls.Count * still + (request.Sparse is null ? 0 : cost.Flops));
+        var guided = request.GuidanceInterval is var (start, end) ? end - start : 1;
+        var wholes = 1.0 / Math.Max(1, request.DeepCache?.Interval ?? 1);
+        return (elements, Evaluated(halves) * whole, Evaluated(1 + (halves - 1) * guided) * (wholes * whole + (1 - wholes) * cost.OuterFlops));
     }
 }

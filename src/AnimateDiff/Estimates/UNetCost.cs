@@ -6,7 +6,9 @@ namespace AnimateDiff.Estimates;
 /// <param name="Flops">Floating-point operations, a multiplication and an addition being two.</param>
 /// <param name="Elements">Elements of activations that are held at once at the widest place.</param>
 /// <param name="Skips">Elements of the outputs of the way down.</param>
-internal readonly record struct CallCost(double Flops, double Elements, double Skips);
+/// <param name="OuterFlops">Floating-point operations where only the outermost layers run.</param>
+/// <param name="Kept">Elements that are kept for such a call.</param>
+internal readonly record struct CallCost(double Flops, double Elements, double Skips, double OuterFlops = 0, double Kept = 0);
 
 /// <summary>What a UNet costs, followed through its levels as <see cref="UNetMotionModel"/> runs them.</summary>
 internal static class UNetCost
@@ -26,9 +28,10 @@ internal static class UNetCost
     /// <param name="width">w of the latents.</param>
     /// <param name="frames">Frames that see each other.</param>
     /// <param name="inPieces">Whether layers run in pieces; what a piece takes comes on top.</param>
-    public static CallCost Of(UNetConfig unet, MotionConfig? motion, int height, int width, int frames, bool inPieces)
+    /// <param name="outer">Outputs of the way down that are computed where only the outermost layers run (<see cref="DeepFeatures"/>); 0 for none.</param>
+    public static CallCost Of(UNetConfig unet, MotionConfig? motion, int height, int width, int frames, bool inPieces, int outer = 0)
     {
-        var walk = new Walk(motion is null ? 0 : frames, inPieces ? InPieces : InLayer, inPieces);
+        var walk = new Walk(motion is null ? 0 : frames, inPieces ? InPieces : InLayer, inPieces, outer);
         var channels = unet.BlockOutChannels;
         var last = channels.Count - 1;
         double[] places = [.. Enumerable.Range(0, channels.Count).Select(level => Math.Ceiling(height / Math.Pow(2, level)) * Math.Ceiling(width / Math.Pow(2, level)))];
@@ -55,19 +58,28 @@ internal static class UNetCost
         for (var i = last; i >= 0; i--)
         {
             for (var layer = 0; layer <= unet.LayersPerBlock; layer++)
-                walk.Layer(layer == 0 ? channels[Math.Min(last, i + 1)] : channels[i], walk.TakeSkip(places[i]), channels[i], places[i], Attends(unet.UpBlockTypes[last - i]), motion is not null);
+            {
+                var below = layer == 0 ? channels[Math.Min(last, i + 1)] : channels[i];
+                walk.Layer(below, walk.TakeSkip(places[i], below), channels[i], places[i], Attends(unet.UpBlockTypes[last - i]), motion is not null);
+            }
             if (i > 0)
                 walk.Convolve(channels[i], channels[i], places[i - 1]);
         }
         walk.Convolve(channels[0], unet.OutChannels, places[0]);
-        return new CallCost(2 * walk.Products, walk.Most, skips);
+        return new CallCost(2 * walk.Products, walk.Most, skips, 2 * (walk.Products - walk.Inner), walk.Kept);
     }
 
-    private sealed class Walk(int frames, double inLayer, bool inPieces)
+    private sealed class Walk(int frames, double inLayer, bool inPieces, int outer)
     {
         private readonly Stack<double> _skips = new();
 
         public double Products { get; private set; }
+
+        /// <summary>Products of the layers between the outer outputs of the way down and where they are taken up.</summary>
+        public double Inner { get; private set; }
+
+        /// <summary>Elements that come up to there.</summary>
+        public double Kept { get; private set; }
 
         public double Most { get; private set; }
 
@@ -78,11 +90,17 @@ internal static class UNetCost
         {
             _skips.Push(channels * places);
             Held += channels * places;
+            if (_skips.Count == outer)
+                Inner = -Products;
         }
 
         /// <summary>Channels of the skip that is taken up; it goes once it is joined.</summary>
-        public double TakeSkip(double places)
+        /// <param name="places">Places of the level.</param>
+        /// <param name="below">Channels of what comes from below.</param>
+        public double TakeSkip(double places, double below)
         {
+            if (_skips.Count == outer)
+                (Inner, Kept) = (Inner + Products, below * places);
             Held -= _skips.Peek();
             return _skips.Pop() / places;
         }

@@ -12,7 +12,9 @@ namespace AnimateDiff.Sampling;
 /// <param name="scheduler">Knows the timesteps.</param>
 /// <param name="control">What steers it.</param>
 /// <param name="inTurn">Whether the two halves of guidance are computed one after the other.</param>
-internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, GenerationRequest request, Scheduler scheduler, ControlRun control, bool inTurn = false)
+/// <param name="deep">Keeps the inner features from step to step; null where every step is a whole one.</param>
+internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, GenerationRequest request, Scheduler scheduler, ControlRun control, bool inTurn = false,
+    DeepCacheRun? deep = null)
 {
     private readonly IReadOnlyList<Attention> _perturbed = UNetChanges.Perturbed(unet, request.PerturbedAttention);
 
@@ -47,9 +49,10 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
     private Tensor Of(Tensor latents, int index, long[]? window)
     {
         using var scope = NewDisposeScope();
+        deep?.Begin(control.StepOf(index));
         var input = scheduler.ScaleModelInput(latents, index);
         var timestep = scheduler.TimestepTensor(index, 1, input.device);
-        var scale = control.At(request.GuidanceScale, index);
+        var scale = request.GuidanceInterval is not var (start, end) || control.IsWithin(start, end, index) ? control.At(request.GuidanceScale, index) : 1;
         var isGuided = Guidance.IsOn(scale);
         var said = !isGuided ? Call(input, timestep, index, window)                                          // [2·B, 4, n, h, w] with guidance
             : inTurn ? cat([Call(input, timestep, index, window, negative: true), Call(input, timestep, index, window)])
@@ -70,7 +73,7 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
             layer.IsIdentity = true;
         try
         {
-            return Call(input, timestep, index, window);
+            return Call(input, timestep, index, window, perturbed: true);
         }
         finally
         {
@@ -79,11 +82,12 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
         }
     }
 
-    private Tensor Call(Tensor sample, Tensor timestep, int index, long[]? window, bool negative = false)
+    private Tensor Call(Tensor sample, Tensor timestep, int index, long[]? window, bool negative = false, bool perturbed = false)
     {
+        var kept = deep?.For(sample.shape[0], negative, perturbed);
         using var own = text.At(sample.shape[0], window, negative);
         unet.InView.Show(sample.shape[0], sample.shape[2], window);
-        using var residuals = control.At(sample, timestep, index, window, negative);
-        return unet.Forward(sample, timestep, own, residuals);
+        using var residuals = kept is { Kept: not null } ? null : control.At(sample, timestep, index, window, negative);
+        return unet.Forward(sample, timestep, own, residuals, kept);
     }
 }
