@@ -196,7 +196,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         warnings.AddRange(_parts.Apply(request));
         using var run = NewDisposeScope();
         using var _ = inference_mode();
-        using var latents = DenoiseAlone(request, size, scheduler, identity, warnings, progress, cancellationToken);
+        var made = DenoiseAlone(request, size, scheduler, identity, warnings, progress, cancellationToken);
+        using var latents = request is { IsClosed: true, NumbersFrames: false } ? LoopCut.Apply(made) : made;
         Decode(latents, _parts.LastSizeOf(request, size), request.DecodeChunk, sink, progress, cancellationToken);
         _parts.EndOfPictures();
     }

@@ -145,6 +145,10 @@ public sealed record GenerationRequest
     /// <summary>Whether the first frame follows the last.</summary>
     internal bool IsClosed => Context is { Closed: true };
 
+    /// <summary>Whether something is asked for by a frame's number, so that the first frame has to be the first.</summary>
+    internal bool NumbersFrames => Source is not null || PromptsAt.Count > 0 || FrameSeeds.Count > 0 || Controls.Count > 0 || Sparse is not null || ImagePrompts.Count > 0
+        || GuidanceScale.IsOverFrames || Adapters.Any(adapter => adapter.Scale.IsOverFrames);
+
     /// <summary>A video or picture the clips are made from; null: from noise alone.</summary>
     public ClipSource? Source { get; init; }
 

@@ -13,7 +13,7 @@ internal sealed class ClipLatents(Func<long[], Tensor> read, IReadOnlyList<long[
     public Tensor Read(long[] block) => read(block);
 
     /// <summary>Latents [B, 4, F, h, w] in memory, taken over.</summary>
-    public static ClipLatents Of(Tensor latents) => new(_ => latents.alias(), [[.. Enumerable.Range(0, (int)latents.shape[2]).Select(frame => (long)frame)]], latents);
+    public static ClipLatents Of(Tensor latents) => new(frames => latents.index_select(2, tensor(frames, device: latents.device)), [[.. Enumerable.Range(0, (int)latents.shape[2]).Select(frame => (long)frame)]], latents);
 
     public void Dispose() => owner.Dispose();
 }
