@@ -1,7 +1,6 @@
 // The library from a program of your own: load once, generate as often as you like, cancel at any time.
 //   dotnet run --project samples/Hello -c Release -- sd15/ v3_sd15_mm.ckpt "a corgi running on the beach" corgi.gif
 using AnimateDiff;
-using AnimateDiff.Video;
 
 if (args is not [var baseModel, var motionModule, var prompt, var output])
 {
@@ -18,7 +17,6 @@ Console.CancelKeyPress += (_, pressed) =>
 
 var progress = new Progress<GenerationProgress>(step => Console.Error.WriteLine($"{step.Stage} {step.Done}/{step.Total}"));
 using var pipeline = await AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = baseModel, Motion = motionModule }, progress, cancellation.Token);
-var generated = await pipeline.GenerateAsync(new GenerationRequest(prompt) { Seed = 42, Steps = 25 }, progress, cancellation.Token);
-await VideoWriter.WriteAsync(output, generated.Videos[0], fps: 8, generated.Recipe.ToJson(), cancellationToken: cancellation.Token);
+await pipeline.GenerateFileAsync(new GenerationRequest(prompt) { Seed = 42, Steps = 25 }, output, fps: 8, progress: progress, cancellationToken: cancellation.Token);
 Console.WriteLine(output);
 return 0;
