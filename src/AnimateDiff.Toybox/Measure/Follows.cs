@@ -8,11 +8,11 @@ internal static class Follows
     // Where frames are equal: what 8 bits cannot exceed by much (the error of rounding alone is 58.9 dB).
     private const double Equal = 60;
 
-    /// <summary>Intersection over union of the two clips' shapes, the mean over the frames: 1 where they cover the same pixels; 0 where only one has a shape, or they lie apart.</summary>
-    public static double Overlap(VideoFrames clip, VideoFrames guide)
+    /// <summary>Intersection over union of the two clips' shapes in each frame: 1 where they cover the same pixels; 0 where only one has a shape, or they lie apart.</summary>
+    public static double[] Overlap(VideoFrames clip, VideoFrames guide)
     {
         var (mine, theirs) = (ShapeTracker.Track(clip), ShapeTracker.Track(guide));
-        return mine.Zip(theirs, (one, other) => one is null || other is null ? 0 : Overlap(one.Covers, other.Covers)).Average();
+        return [.. mine.Zip(theirs, (one, other) => one is null || other is null ? 0 : Overlap(one.Covers, other.Covers))];
     }
 
     /// <summary>Peak signal-to-noise ratio of a frame in dB, at most 60: 20·log₁₀(255 / root mean square difference).</summary>

@@ -26,12 +26,13 @@ namespace AnimateDiff.Toybox.Study;
 /// <param name="Right">Way of the whole picture to the right.</param>
 /// <param name="Down">Way of the whole picture down.</param>
 /// <param name="Overlap">Intersection over union of the shape and that of the scene's rendered clip, the mean over the frames.</param>
+/// <param name="Ends">The same of the first and the last frame alone.</param>
 /// <param name="First">Peak signal-to-noise ratio in dB of the first frame against the rendered one.</param>
 /// <param name="Last">The same of the last frame.</param>
 internal sealed record StudyRow(
     string System, string Files, string Settings, SampleSet Set, int Index, ulong World, ulong Seed, string Prompt, ToyMovement Asked,
     ToyMovement Shown, double X, double Y, double Seen, double Energy, double Mark, double Neon, double Radial, double Right, double Down,
-    double Overlap, double First, double Last)
+    double Overlap, double Ends, double First, double Last)
 {
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -43,10 +44,11 @@ internal sealed record StudyRow(
     public static StudyRow Of(StudySystem system, string files, string settings, SampleSet set, int index, ulong world, ulong seed, ToyScene scene, VideoFrames clip)
     {
         var (motion, camera, guide) = (ToyMotion.Of(clip), CameraFlow.Of(clip), ToyRenderer.Clip(scene, size: clip.Width, frames: clip.Frames));
+        var overlap = Follows.Overlap(clip, guide);
         return new StudyRow(system.Name, files, settings, set, index, world, seed, scene.Caption, scene.Movement,
             motion.Movement, Round(motion.X), Round(motion.Y), Round(motion.Seen), Round(MotionEnergy.Of(clip), 6), Round(WatermarkStrength.Of(clip)), Round(NeonLook.Of(clip).Score),
             Round(camera.RadialFlow(clip.Frames)), Round(camera.X), Round(camera.Y),
-            Round(Follows.Overlap(clip, guide)), Round(Follows.Psnr(clip, guide, 0), 2), Round(Follows.Psnr(clip, guide, clip.Frames - 1), 2));
+            Round(overlap.Average()), Round((overlap[0] + overlap[^1]) / 2), Round(Follows.Psnr(clip, guide, 0), 2), Round(Follows.Psnr(clip, guide, clip.Frames - 1), 2));
     }
 
     /// <summary>As a line of JSON.</summary>
