@@ -1,0 +1,115 @@
+namespace AnimateDiff.Evaluation;
+
+/// <summary>Where the parts of a picture came from, by block matching: for each block the place in the picture before that is most like it.</summary>
+internal sealed class BlockFlow
+{
+    /// <summary>Side of a block in pixels.</summary>
+    public const int Side = 8;
+
+    // A block has moved only where that explains it much better than standing still: noise always finds a place that is a little more alike.
+    private const double Better = 0.5, Difference = 1;
+
+    // The mean square difference up to which a block was found again, and the share of its own variance.
+    private const double Alike = 25, Explained = 0.25;
+    private const double Texture = 16;
+
+    private readonly Plane _before, _after;
+    private readonly int _reach;
+
+    /// <summary>A block's way.</summary>
+    /// <param name="Left">Its left pixel.</param>
+    /// <param name="Top">Its top pixel.</param>
+    /// <param name="Right">How far its content has moved to the right, in pixels.</param>
+    /// <param name="Down">How far down.</param>
+    /// <param name="Known">Whether it was found in the picture before.</param>
+    /// <param name="Textured">Whether there is something in it that can be seen moving.</param>
+    internal readonly record struct Block(int Left, int Top, double Right, double Down, bool Known, bool Textured)
+    {
+        /// <summary>Length of the way in pixels.</summary>
+        public double Length => Math.Sqrt(Right * Right + Down * Down);
+    }
+
+    /// <summary>Finds the blocks of a picture in the one before; both of one size.</summary>
+    public BlockFlow(Plane before, Plane after)
+    {
+        (_before, _after) = (before, after);
+        _reach = Math.Max(2, Math.Min(before.Width, before.Height) / 8);
+        Blocks = [.. from row in Enumerable.Range(0, after.Height / Side) from column in Enumerable.Range(0, after.Width / Side) select Match(column * Side, row * Side)];
+    }
+
+    /// <summary>All whole blocks, row by row.</summary>
+    public IReadOnlyList<Block> Blocks { get; }
+
+    /// <summary>Mean absolute difference between the blocks and what they were found to come from, 0…255.</summary>
+    public double WarpingError()
+    {
+        var sum = 0.0;
+        foreach (var block in Blocks)
+            for (var y = block.Top; y < block.Top + Side; y++)
+                for (var x = block.Left; x < block.Left + Side; x++)
+                    sum += Math.Abs(_after[x, y] - _before.Sample(x - block.Right, y - block.Down));
+        return sum / (Blocks.Count * Side * Side);
+    }
+
+    /// <summary>How much the content grows from the one picture to the next, by least squares over the blocks: 0.01 = by one percent.</summary>
+    public double Zoom()
+    {
+        Block[] seen = [.. Blocks.Where(block => block is { Known: true, Textured: true })];
+        if (seen.Length < 3)
+            return 0;
+        var (x, y, right, down) = (seen.Average(block => block.Left), seen.Average(block => block.Top), seen.Average(block => block.Right), seen.Average(block => block.Down));
+        var spread = seen.Sum(block => (block.Left - x) * (block.Left - x) + (block.Top - y) * (block.Top - y));
+        return spread == 0 ? 0 : seen.Sum(block => (block.Left - x) * (block.Right - right) + (block.Top - y) * (block.Down - down)) / spread;
+    }
+
+    private Block Match(int left, int top)
+    {
+        var standing = Distance(left, top, 0, 0, double.PositiveInfinity);
+        var (right, down, best) = (0, 0, standing);
+        for (var y = Math.Max(-_reach, top + Side - _after.Height); y <= Math.Min(_reach, top); y++)            // the place in the picture before lies in it
+            for (var x = Math.Max(-_reach, left + Side - _after.Width); x <= Math.Min(_reach, left); x++)
+                if (Distance(left, top, x, y, best) is var distance && distance < best)
+                    (right, down, best) = (x, y, distance);
+        if (best + Difference > Better * standing)
+            (right, down, best) = (0, 0, standing);
+        var variance = Variance(left, top);
+        var known = best <= Math.Max(Alike, Explained * variance);
+        return new(left, top, right + Fraction(left, top, right, down, 1, 0, best), down + Fraction(left, top, right, down, 0, 1, best), known, variance > Texture);
+    }
+
+    /// <summary>The part of the way between pixels: the lowest point of a parabola, drawn to 0 as far as noise remains.</summary>
+    private double Fraction(int left, int top, int right, int down, int stepX, int stepY, double best)
+    {
+        if (!Inside(left - right - stepX, top - down - stepY) || !Inside(left - right + stepX, top - down + stepY))
+            return 0;
+        var (less, more) = (Distance(left, top, right - stepX, down - stepY, double.PositiveInfinity), Distance(left, top, right + stepX, down + stepY, double.PositiveInfinity));
+        var bend = less - 2 * best + more + best / 4;
+        return bend > 1e-3 ? Math.Clamp(0.5 * (less - more) / bend, -0.5, 0.5) : 0;
+    }
+
+    private bool Inside(int left, int top) => left >= 0 && top >= 0 && left + Side <= _before.Width && top + Side <= _before.Height;
+
+    /// <summary>Mean square difference between a block and its place in the picture before; any larger number once it is above <paramref name="enough"/>.</summary>
+    private double Distance(int left, int top, int right, int down, double enough)
+    {
+        var limit = enough * Side * Side;
+        var sum = 0f;
+        for (var y = top; y < top + Side && sum < limit; y++)
+        {
+            var block = _after.Values.AsSpan(y * _after.Width + left, Side);
+            var place = _before.Values.AsSpan((y - down) * _before.Width + left - right, Side);
+            for (var x = 0; x < Side; x++)
+                sum += (block[x] - place[x]) * (block[x] - place[x]);
+        }
+        return sum / (Side * Side);
+    }
+
+    private double Variance(int left, int top)
+    {
+        var (sum, squares) = (0.0, 0.0);
+        for (var y = top; y < top + Side; y++)
+            foreach (var value in _after.Values.AsSpan(y * _after.Width + left, Side))
+                (sum, squares) = (sum + value, squares + value * value);
+        return squares / (Side * Side) - Math.Pow(sum / (Side * Side), 2);
+    }
+}
