@@ -17,7 +17,8 @@ internal static class Fidelity
         var sum = 0.0;
         for (var frame = 0; frame < clip.Frames; frame++)
         {
-            var (one, other) = (clip.Frame(frame).Span, reference.Frame(frame).Span);
+            var one = clip[frame];
+            var other = reference[frame];
             for (var i = 0; i < one.Length; i++)
                 sum += (one[i] - other[i]) * (one[i] - other[i]);
         }
