@@ -13,6 +13,9 @@ internal sealed class BlockFlow
     private const double Alike = 25, Explained = 0.25;
     private const double Texture = 16;
 
+    private const int Rounds = 4;
+    private const double Damping = 16;
+
     private readonly Plane _before, _after;
     private readonly int _reach;
 
@@ -73,21 +76,43 @@ internal sealed class BlockFlow
         if (best + Difference > Better * standing)
             (right, down, best) = (0, 0, standing);
         var variance = Variance(left, top);
-        var known = best <= Math.Max(Alike, Explained * variance);
-        return new(left, top, right + Fraction(left, top, right, down, 1, 0, best), down + Fraction(left, top, right, down, 0, 1, best), known, variance > Texture);
+        var (fineRight, fineDown, rest) = Refine(left, top, right, down);
+        if (rest < best)
+            best = rest;
+        else
+            (fineRight, fineDown) = (right, down);
+        return new(left, top, fineRight, fineDown, best <= Math.Max(Alike, Explained * variance), variance > Texture);
     }
 
-    /// <summary>The part of the way between pixels: the lowest point of a parabola, drawn to 0 as far as noise remains.</summary>
-    private double Fraction(int left, int top, int right, int down, int stepX, int stepY, double best)
+    /// <summary>
+    /// The way between pixels, and the mean square difference that it leaves: Gauss–Newton steps (B. D. Lucas and T. Kanade, 1981) from the best whole pixels, which
+    /// are the shorter the less there is to hold on to in the block and the worse it fits.
+    /// </summary>
+    private (double Right, double Down, double Distance) Refine(int left, int top, double right, double down)
     {
-        if (!Inside(left - right - stepX, top - down - stepY) || !Inside(left - right + stepX, top - down + stepY))
-            return 0;
-        var (less, more) = (Distance(left, top, right - stepX, down - stepY, double.PositiveInfinity), Distance(left, top, right + stepX, down + stepY, double.PositiveInfinity));
-        var bend = less - 2 * best + more + best / 4;
-        return bend > 1e-3 ? Math.Clamp(0.5 * (less - more) / bend, -0.5, 0.5) : 0;
+        var (startRight, startDown) = (right, down);
+        for (var round = 0; ; round++)
+        {
+            var (xx, xy, yy, x1, y1, squares) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
+            for (var y = top; y < top + Side; y++)
+                for (var x = left; x < left + Side; x++)
+                {
+                    var (fromX, fromY) = (x - right, y - down);
+                    var missing = _after[x, y] - _before.Sample(fromX, fromY);
+                    var slopeX = _before.Sample(fromX + 0.5, fromY) - _before.Sample(fromX - 0.5, fromY);
+                    var slopeY = _before.Sample(fromX, fromY + 0.5) - _before.Sample(fromX, fromY - 0.5);
+                    (xx, xy, yy) = (xx + slopeX * slopeX, xy + slopeX * slopeY, yy + slopeY * slopeY);
+                    (x1, y1, squares) = (x1 - slopeX * missing, y1 - slopeY * missing, squares + missing * missing);
+                }
+            if (round == Rounds)
+                return (right, down, squares / (Side * Side));
+            var damping = Damping + squares / 4;
+            (xx, yy) = (xx + damping, yy + damping);
+            var determinant = xx * yy - xy * xy;
+            right = Math.Clamp(right + (x1 * yy - y1 * xy) / determinant, startRight - 1, startRight + 1);
+            down = Math.Clamp(down + (y1 * xx - x1 * xy) / determinant, startDown - 1, startDown + 1);
+        }
     }
-
-    private bool Inside(int left, int top) => left >= 0 && top >= 0 && left + Side <= _before.Width && top + Side <= _before.Height;
 
     /// <summary>Mean square difference between a block and its place in the picture before; any larger number once it is above <paramref name="enough"/>.</summary>
     private double Distance(int left, int top, int right, int down, double enough)

@@ -36,13 +36,14 @@ internal sealed record Mark(int Left, int Top, double Unit, Plane Alpha, IReadOn
             if (!image.HasAlpha)
                 throw new FileException(path, $"'{path}' has no transparent part, so everything in it would be the mark; make all but the mark transparent.");
             image.ColorSpace = ColorSpace.sRGB;
+            image.FilterType = image.Width > width ? FilterType.Box : FilterType.Triangle;                  // neither draws edges that were not there
             if ((image.Width, image.Height) != ((uint)width, (uint)height))
                 image.Resize(new MagickGeometry((uint)width, (uint)height) { IgnoreAspectRatio = true });
             using var pixels = image.GetPixels();
             return Of(pixels.ToByteArray(PixelMapping.RGBA)!, width, height)
                 ?? throw new FileException(path, $"'{path}' is transparent everywhere, or nowhere; a watermark is a PNG of the whole frame, transparent but for the mark.");
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or MagickException)
+        catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException or MagickException)
         {
             throw new FileException(path, $"'{path}' cannot be read ({error.Message.TrimEnd('.')}); it is damaged or no picture.", error);
         }

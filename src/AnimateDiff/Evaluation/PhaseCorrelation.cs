@@ -2,12 +2,14 @@ namespace AnimateDiff.Evaluation;
 
 /// <summary>
 /// How far a whole picture has moved: the peak of the inverse transform of the cross spectrum's phase (C. D. Kuglin and D. C. Hines, "The phase correlation
-/// image alignment method", 1975). The phases are weighted with a Gaussian's spectrum, so that the peak is a Gaussian, whose place between pixels three values tell.
+/// image alignment method", 1975). The phases are weighted with a Gaussian's spectrum,
+/// so that the peak is about a Gaussian, whose place between pixels three values tell.
 /// </summary>
 internal static class PhaseCorrelation
 {
     private const double Sigma = 1;                                         // of the peak, in pixels
-    private const double Weakest = 0.05;                                    // share of the highest possible peak, below which the pictures have nothing in common
+    private const double Noise = 0.25;                                      // variance of a pixel, of 255²
+    private const double Weakest = 0.1;                                     // share of the highest possible peak, below which the pictures have nothing in common
 
     /// <summary>The way of the content from one picture to the next of the same size, in pixels to the right and down; (0, 0) where no way fits.</summary>
     public static (double Right, double Down) Between(Plane before, Plane after)
@@ -17,11 +19,10 @@ internal static class PhaseCorrelation
         using var _ = no_grad();
         var cross = Spectrum(after) * Spectrum(before).conj();                                              // [H, W]
         var size = cross.abs();
-        var floor = Math.Max(1e-6, 1e-4 * size.mean().item<float>());
-        var weight = LowPass(width, height);
-        var peaks = fft.ifftn(cross / size.Add(floor) * weight, dim: [0, 1]).real.contiguous().data<float>().ToArray();
+        var share = LowPass(width, height) / size.Add(Noise * width * height);                              // what is no more than noise has no phase
+        var peaks = fft.ifftn(cross * share, dim: [0, 1]).real.contiguous().data<float>().ToArray();
         var best = Array.IndexOf(peaks, peaks.Max());
-        if (peaks[best] * peaks.Length < Weakest * weight.sum().item<float>())
+        if (peaks[best] * peaks.Length <= Weakest * (size * share).sum().item<float>())
             return (0, 0);
         var (x, y) = (best % width, best / width);
         float At(int column, int row) => peaks[(row + height) % height * width + (column + width) % width];

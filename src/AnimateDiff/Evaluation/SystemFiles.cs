@@ -17,8 +17,8 @@ internal static class SystemFiles
         foreach (var argument in arguments)
         {
             var split = Path.Exists(argument) ? -1 : argument.IndexOf('=');
-            var path = argument[(split + 1)..];
-            var name = split > 0 ? argument[..split] : Path.TrimEndingDirectorySeparator(path);
+            var path = Path.TrimEndingDirectorySeparator(argument[(split + 1)..]);
+            var name = split > 0 ? argument[..split] : path;
             if (!systems.Exists(system => system.Name == name))
                 systems.Add((name, []));
             var clips = systems.Find(system => system.Name == name).Clips;

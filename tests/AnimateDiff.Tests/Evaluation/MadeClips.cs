@@ -5,9 +5,26 @@ namespace AnimateDiff.Tests.Evaluation;
 /// <summary>Clips made of formulas, so that what is in them is known.</summary>
 internal static class MadeClips
 {
-    /// <summary>A picture without end, 0…1: waves of lengths from 9 to 40 in all directions.</summary>
-    public static double Texture(double x, double y) =>
-        0.5 + Enumerable.Range(0, 12).Sum(wave => Math.Sin(2 * Math.PI * (x * Math.Cos(2.4 * wave) + y * Math.Sin(2.4 * wave)) / (9 + 2.8 * wave) + wave * wave)) / 24;
+    /// <summary>A picture without end, about 0…1, of details and of larger parts, as pictures have: smooth noise on grids of 3, 6, 12 and 24 pixels.</summary>
+    public static double Texture(double x, double y) => 0.5 + 0.2 * (Noise(x / 3, y / 3) + 1.4 * Noise(x / 6, y / 6) + 2 * Noise(x / 12, y / 12) + 2.8 * Noise(x / 24, y / 24));
+
+    /// <summary>−½…½ at the points of a grid, smooth between them.</summary>
+    private static double Noise(double x, double y)
+    {
+        var (left, top) = ((int)Math.Floor(x), (int)Math.Floor(y));
+        var (right, down) = (Smooth(x - left), Smooth(y - top));
+        return Between(Between(At(left, top), At(left + 1, top), right), Between(At(left, top + 1), At(left + 1, top + 1), right), down);
+
+        static double Smooth(double t) => t * t * (3 - 2 * t);
+        static double Between(double one, double other, double share) => one + (other - one) * share;
+        static double At(int column, int row)
+        {
+            var hash = unchecked((uint)column * 0x9E3779B1u ^ (uint)row * 0x85EBCA77u);
+            hash = unchecked((hash ^ hash >> 15) * 0x2C1B3C6Du);
+            hash = unchecked((hash ^ hash >> 12) * 0x297A2D39u);
+            return (hash ^ hash >> 15) / 4294967296.0 - 0.5;
+        }
+    }
 
     /// <summary>Frames of brightnesses 0…1 at (frame, x, y).</summary>
     public static VideoFrames Of(int frames, int width, int height, Func<int, int, int, double> brightness)
@@ -27,7 +44,6 @@ internal static class MadeClips
         return Texture((x - width / 2.0) * scale - frame * right, (y - height / 2.0) * scale - frame * down);
     });
 
-    /// <summary>The texture going round a circle and back to its beginning after <paramref name="round"/> frames.</summary>
-    public static VideoFrames Circle(int frames, int round) => Of(frames, 48, 48, (frame, x, y) =>
-        Texture(x - 8 * Math.Cos(2 * Math.PI * frame / round), y - 8 * Math.Sin(2 * Math.PI * frame / round)));
+    /// <summary>Points that go up and down, each at another time, and are as in the beginning after <paramref name="round"/> frames: every step is as large as any other.</summary>
+    public static VideoFrames Round(int frames, int round) => Of(frames, 32, 32, (frame, x, y) => 0.5 + 0.45 * Math.Cos(2 * Math.PI * (frame / (double)round + (x + 32 * y) / 1024.0)));
 }

@@ -21,9 +21,9 @@ public sealed class SteadinessTests
     [Fact]
     public void A_loop_has_a_seam_of_1_and_others_have_not()
     {
-        Assert.Equal(1, Steadiness.Seam(MadeClips.Circle(12, 12))!.Value, 0.05);
-        Assert.InRange(Steadiness.Seam(MadeClips.Circle(9, 12))!.Value, 2, 6);                                         // a quarter is missing
-        Assert.Equal(0, Steadiness.Seam(MadeClips.Circle(13, 12))!.Value, 0.02);                                       // the first frame comes twice
+        Assert.Equal(1, Steadiness.Seam(MadeClips.Round(12, 12))!.Value, 0.01);
+        Assert.Equal(Math.Sin(4 * Math.PI / 12) / Math.Sin(Math.PI / 12), Steadiness.Seam(MadeClips.Round(9, 12))!.Value, 0.02);   // the last quarter is missing
+        Assert.Equal(0, Steadiness.Seam(MadeClips.Round(13, 12))!.Value, 0.01);                                                  // the first frame comes twice
         Assert.Equal(1, Steadiness.Seam(MadeClips.Moving(3, 8, 8, 0, 0)));
     }
 
