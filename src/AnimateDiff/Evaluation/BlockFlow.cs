@@ -7,11 +7,17 @@ internal sealed class BlockFlow
     public const int Side = 8;
 
     // A block has moved only where that explains it much better than standing still: noise always finds a place that is a little more alike.
-    private const double Better = 0.5, Difference = 1;
+    private const double Better = 0.35, Difference = 1;
 
     // The mean square difference up to which a block was found again, and the share of its own variance.
     private const double Alike = 25, Explained = 0.25;
     private const double Texture = 16;
+
+    // Pixels off the common motion that halve what a block counts for the zoom.
+    private const double Misfit = 0.5;
+
+    // A way between pixels has to explain that much more: what lies between pixels has less noise, and is more alike for that alone.
+    private const double Finer = 0.6;
 
     private const int Rounds = 4;
     private const double Damping = 16;
@@ -54,15 +60,27 @@ internal sealed class BlockFlow
         return sum / (Blocks.Count * Side * Side);
     }
 
-    /// <summary>How much the content grows from the one picture to the next, by least squares over the blocks: 0.01 = by one percent.</summary>
+    /// <summary>How much the content grows from the one picture to the next: 0.01 = by one percent. By least squares over the blocks, reweighted: those that move otherwise count less.</summary>
     public double Zoom()
     {
         Block[] seen = [.. Blocks.Where(block => block is { Known: true, Textured: true })];
         if (seen.Length < 3)
             return 0;
-        var (x, y, right, down) = (seen.Average(block => block.Left), seen.Average(block => block.Top), seen.Average(block => block.Right), seen.Average(block => block.Down));
-        var spread = seen.Sum(block => (block.Left - x) * (block.Left - x) + (block.Top - y) * (block.Top - y));
-        return spread == 0 ? 0 : seen.Sum(block => (block.Left - x) * (block.Right - right) + (block.Top - y) * (block.Down - down)) / spread;
+        var weights = Enumerable.Repeat(1.0, seen.Length).ToArray();
+        var zoom = 0.0;
+        for (var round = 0; round < 5; round++)
+        {
+            double Mean(Func<Block, double> number) => seen.Zip(weights, (block, weight) => weight * number(block)).Sum() / weights.Sum();
+            var (x, y, right, down) = (Mean(block => block.Left), Mean(block => block.Top), Mean(block => block.Right), Mean(block => block.Down));
+            var spread = Mean(block => (block.Left - x) * (block.Left - x) + (block.Top - y) * (block.Top - y));
+            zoom = spread < 1e-6 ? 0 : Mean(block => (block.Left - x) * (block.Right - right) + (block.Top - y) * (block.Down - down)) / spread;
+            for (var i = 0; i < seen.Length; i++)
+            {
+                var (offX, offY) = (seen[i].Right - right - zoom * (seen[i].Left - x), seen[i].Down - down - zoom * (seen[i].Top - y));
+                weights[i] = 1 / (1 + (offX * offX + offY * offY) / (Misfit * Misfit));
+            }
+        }
+        return zoom;
     }
 
     private Block Match(int left, int top)
@@ -77,7 +95,7 @@ internal sealed class BlockFlow
             (right, down, best) = (0, 0, standing);
         var variance = Variance(left, top);
         var (fineRight, fineDown, rest) = Refine(left, top, right, down);
-        if (rest < best)
+        if (rest < Finer * best)
             best = rest;
         else
             (fineRight, fineDown) = (right, down);

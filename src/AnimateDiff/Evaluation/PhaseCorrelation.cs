@@ -2,8 +2,8 @@ namespace AnimateDiff.Evaluation;
 
 /// <summary>
 /// How far a whole picture has moved: the peak of the inverse transform of the cross spectrum's phase (C. D. Kuglin and D. C. Hines, "The phase correlation
-/// image alignment method", 1975). The phases are weighted with a Gaussian's spectrum,
-/// so that the peak is about a Gaussian, whose place between pixels three values tell.
+/// image alignment method", 1975). The phases are weighted with a Gaussian's spectrum, so that the peak is about a Gaussian, whose place between pixels three
+/// values tell. What is in the middle counts most.
 /// </summary>
 internal static class PhaseCorrelation
 {
