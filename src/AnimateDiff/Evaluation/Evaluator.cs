@@ -73,7 +73,15 @@ public static class Evaluator
         {
             _request = request;
             _scorer = request.Clip is null ? null : ClipScorer.Load(request.Clip, device(request.Device), tokenizer);
-            _domain = request.Reference is null ? null : Domain(request.Reference, cancellationToken);
+            try
+            {
+                _domain = request.Reference is null ? null : Domain(request.Reference, cancellationToken);
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
         }
 
         // Reference pictures may have any sizes.
