@@ -16,7 +16,7 @@ internal static class App
         var root = new Command("animatediff", "AnimateDiff: text to animation with Stable Diffusion 1.5 and motion modules.")
         {
             GenerateCommand.Create(), RunCommand.Create(), ReproduceCommand.Create(), EnhanceCommand.Create(), TrainCommand.Create(), DatasetCommand.Create(), ToyboxCommand.Create(),
-            InspectCommand.Create(), ConvertCommand.Create(), PullCommand.Create(),
+            InspectCommand.Create(), EvaluateCommand.Create(), ConvertCommand.Create(), PullCommand.Create(),
             help, new VersionOption(), verbose,
         };
 

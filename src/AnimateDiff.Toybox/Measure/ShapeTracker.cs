@@ -1,3 +1,4 @@
+using AnimateDiff.Evaluation;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Toybox.Measure;

@@ -1,3 +1,4 @@
+using AnimateDiff.Evaluation;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Toybox.Measure;
@@ -5,87 +6,22 @@ namespace AnimateDiff.Toybox.Measure;
 /// <summary>How strongly the mark of the video set is in a clip.</summary>
 internal static class WatermarkStrength
 {
-    // All in 1/64 of the side: the corner looked at, the neighbourhood from which the background under the mark is guessed, and how blurred the mark may be.
-    private const int Corner = 36;
-    private const double Neighbourhood = 3, Coarse = 1.5;
-    private static readonly double[] Blurs = [0, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1];
+    private const int Corner = 36;                                                                                      // 1/64 of the side: the corner looked at
 
-    // Misfits, of 255, that halve the weight of a pixel.
-    private static readonly double[] Scales = [1e6, 80, 80, 40, 40, 20, 20, 12, 12, 12];
-
-    /// <summary>
-    /// 1 = as in the video set, 0 = none: the least-squares factor by which the mark would have to be drawn on the background that surrounds it, and then blurred
-    /// as much as explains the picture best, for a decoder's marks are softer than drawn ones. What moves is left out (the median over time counts).
-    /// </summary>
+    /// <summary>1 = as in the video set, 0 = none: see <see cref="MarkStrength"/>.</summary>
     /// <exception cref="ArgumentException">The frames are not square.</exception>
-    public static double Of(VideoFrames clip)
+    public static double Of(VideoFrames clip) => clip.Height == clip.Width ? MarkStrength.Of(clip, MarkFor(clip.Width))
+        : throw new ArgumentException($"The mark is known on square pictures only, not {clip.Width}×{clip.Height}.", nameof(clip));
+
+    /// <summary>White letters with a black edge.</summary>
+    private static Mark MarkFor(int size)
     {
-        if (clip.Height != clip.Width)
-            throw new ArgumentException($"The mark is known on square pictures only, not {clip.Width}×{clip.Height}.", nameof(clip));
-        var unit = clip.Width / ToyScene.Side;
+        var unit = size / ToyScene.Side;
         var from = (int)(Corner * unit);
-        var (letters, edge) = (Crop(Watermark.Mask(clip.Width), clip.Width, from), Crop(Watermark.Edge(clip.Width), clip.Width, from));
-        var (near, open) = (new Plane(letters.Width, letters.Height), new Plane(letters.Width, letters.Height));
-        var reach = (int)Math.Ceiling(unit);
-        for (var y = 0; y < open.Height; y++)
-            for (var x = 0; x < open.Width; x++)
-            {
-                near[x, y] = Any(x, y, reach) ? 1 : 0;                                                                  // where the blurred mark is
-                open[x, y] = 1 - near[x, y];
-            }
-        var weight = open.Blur(Neighbourhood * unit);
-
-        var fits = Blurs.Select(_ => new List<(float Drawn, float Seen)>()).ToArray();
-        for (var channel = 0; channel < 3; channel++)
-        {
-            var picture = Median(clip, channel, from);
-            var background = Map(picture, open, (value, share) => value * share).Blur(Neighbourhood * unit);
-            background = Map(background, weight, (value, share) => value / Math.Max(share, 1e-6f));
-            var white = Map(letters, background, (letter, value) => letter * Watermark.Alpha * (255 - value));
-            var mark = Map(white, Map(edge, background, (rim, value) => rim * Watermark.EdgeAlpha * value), (light, dark) => light - dark);
-            var seen = Fine(Map(picture, background, (value, expected) => value - expected), unit);
-            for (var i = 0; i < Blurs.Length; i++)
-            {
-                var drawn = Fine(Blurs[i] == 0 ? mark : mark.Blur(Blurs[i] * unit), unit);
-                fits[i].AddRange(Enumerable.Range(0, near.Values.Length).Where(at => near.Values[at] > 0).Select(at => (drawn.Values[at], seen.Values[at])));
-            }
-        }
-        return fits.Select(Fit).MinBy(fit => fit.Misfit).Strength;
-
-        bool Any(int x, int y, int reach)
-        {
-            for (var row = Math.Max(0, y - reach); row <= Math.Min(letters.Height - 1, y + reach); row++)
-                for (var column = Math.Max(0, x - reach); column <= Math.Min(letters.Width - 1, x + reach); column++)
-                    if (letters[column, row] + edge[column, row] > 0)
-                        return true;
-            return false;
-        }
+        var (letters, edge) = (Crop(Watermark.Mask(size), size, from), Crop(Watermark.Edge(size), size, from));
+        var white = letters.With(edge, (letter, _) => 255 * letter);
+        return new Mark(from, from, unit, letters.With(edge, (letter, rim) => letter * Watermark.Alpha + rim * Watermark.EdgeAlpha), [white, white, white]);
     }
-
-    /// <summary>Details only: the edge of a shape that stands in the corner is mostly coarse, the letters are not.</summary>
-    private static Plane Fine(Plane plane, double unit) => Map(plane, plane.Blur(Coarse * unit), (value, coarse) => value - coarse);
-
-    /// <summary>
-    /// The factor between two lists by reweighted least squares: pixels that do not fit, where a shape stands under the mark, come to count less and less
-    /// (the misfit that halves their weight is lowered step by step, so that the first guess decides nothing).
-    /// </summary>
-    private static (double Strength, double Misfit) Fit(List<(float Drawn, float Seen)> pixels)
-    {
-        var strength = 0.0;
-        foreach (var scale in Scales)
-        {
-            var (product, energy) = (0.0, 1e-9);
-            foreach (var (drawn, seen) in pixels)
-            {
-                var weight = 1 / (1 + Square((seen - strength * drawn) / scale));
-                (product, energy) = (product + weight * drawn * seen, energy + weight * drawn * drawn);
-            }
-            strength = product / energy;
-        }
-        return (strength, pixels.Sum(pixel => Math.Log(1 + Square((pixel.Seen - strength * pixel.Drawn) / Scales[^1]))));
-    }
-
-    private static double Square(double value) => value * value;
 
     private static Plane Crop(float[] values, int size, int from)
     {
@@ -93,29 +29,5 @@ internal static class WatermarkStrength
         for (var y = from; y < size; y++)
             values.AsSpan(y * size + from, size - from).CopyTo(part.Values.AsSpan((y - from) * part.Width));
         return part;
-    }
-
-    /// <summary>Median over time of the corner.</summary>
-    private static Plane Median(VideoFrames clip, int channel, int from)
-    {
-        var part = new Plane(clip.Width - from, clip.Height - from);
-        var values = new byte[clip.Frames];
-        for (var y = 0; y < part.Height; y++)
-            for (var x = 0; x < part.Width; x++)
-            {
-                for (var frame = 0; frame < clip.Frames; frame++)
-                    values[frame] = clip[frame][((y + from) * clip.Width + x + from) * 3 + channel];
-                Array.Sort(values);
-                part[x, y] = (values[(values.Length - 1) / 2] + values[values.Length / 2]) / 2f;
-            }
-        return part;
-    }
-
-    private static Plane Map(Plane one, Plane other, Func<float, float, float> function)
-    {
-        var result = new Plane(one.Width, one.Height);
-        for (var i = 0; i < result.Values.Length; i++)
-            result.Values[i] = function(one.Values[i], other.Values[i]);
-        return result;
     }
 }

@@ -1,3 +1,4 @@
+using AnimateDiff.Evaluation;
 using AnimateDiff.Plots;
 
 namespace AnimateDiff.Toybox.Study;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using AnimateDiff.Evaluation;
 using AnimateDiff.Plots;
 using AnimateDiff.Toybox.Measure;
 

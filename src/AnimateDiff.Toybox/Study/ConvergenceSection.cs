@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using AnimateDiff.Evaluation;
 using AnimateDiff.Plots;
 using AnimateDiff.Training.Logging;
 

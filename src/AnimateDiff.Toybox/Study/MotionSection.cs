@@ -1,4 +1,5 @@
 using System.Text;
+using AnimateDiff.Evaluation;
 using AnimateDiff.Plots;
 
 namespace AnimateDiff.Toybox.Study;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AnimateDiff.Evaluation;
 using AnimateDiff.Toybox.Measure;
 using AnimateDiff.Video;
 

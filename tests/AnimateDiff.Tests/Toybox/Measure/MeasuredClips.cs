@@ -1,3 +1,4 @@
+using AnimateDiff.Evaluation;
 using AnimateDiff.Toybox;
 using AnimateDiff.Toybox.Measure;
 using AnimateDiff.Video;

@@ -1,6 +1,6 @@
 using AnimateDiff.Video;
 
-namespace AnimateDiff.Toybox.Measure;
+namespace AnimateDiff.Evaluation;
 
 /// <summary>How much a clip changes.</summary>
 internal static class MotionEnergy

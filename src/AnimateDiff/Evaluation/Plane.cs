@@ -1,6 +1,6 @@
 using AnimateDiff.Video;
 
-namespace AnimateDiff.Toybox.Measure;
+namespace AnimateDiff.Evaluation;
 
 /// <summary>One number for every pixel of a picture, row by row.</summary>
 internal sealed class Plane(int width, int height)
@@ -25,6 +25,33 @@ internal sealed class Plane(int width, int height)
         for (var i = 0; i < plane.Values.Length; i++)
             plane.Values[i] = 0.299f * pixels[i * 3] + 0.587f * pixels[i * 3 + 1] + 0.114f * pixels[i * 3 + 2];
         return plane;
+    }
+
+    /// <summary>Made smaller by a whole number: each value is the mean of <paramref name="factor"/>² pixels; pixels left over at the right and below are dropped.</summary>
+    public Plane Reduce(int factor)
+    {
+        if (factor == 1)
+            return this;
+        var result = new Plane(width / factor, height / factor);
+        for (var y = 0; y < result.Height; y++)
+            for (var x = 0; x < result.Width; x++)
+            {
+                var sum = 0f;
+                for (var row = 0; row < factor; row++)
+                    for (var column = 0; column < factor; column++)
+                        sum += this[x * factor + column, y * factor + row];
+                result[x, y] = sum / (factor * factor);
+            }
+        return result;
+    }
+
+    /// <summary>A number for every pixel from this one and another of the same size.</summary>
+    public Plane With(Plane other, Func<float, float, float> function)
+    {
+        var result = new Plane(width, height);
+        for (var i = 0; i < Values.Length; i++)
+            result.Values[i] = function(Values[i], other.Values[i]);
+        return result;
     }
 
     /// <summary>Value between pixels, bilinear; the border's beyond it.</summary>

@@ -1,7 +1,7 @@
+using AnimateDiff.Evaluation;
 using AnimateDiff.Toybox;
-using AnimateDiff.Toybox.Study;
 
-namespace AnimateDiff.Tests.Toybox.Study;
+namespace AnimateDiff.Tests.Evaluation;
 
 public sealed class IntervalTests
 {

@@ -1,8 +1,8 @@
+using AnimateDiff.Evaluation;
 using AnimateDiff.Toybox;
-using AnimateDiff.Toybox.Measure;
 using AnimateDiff.Video;
 
-namespace AnimateDiff.Tests.Toybox.Measure;
+namespace AnimateDiff.Tests.Evaluation;
 
 public sealed class MotionEnergyTests
 {

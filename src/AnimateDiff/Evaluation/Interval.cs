@@ -1,4 +1,4 @@
-namespace AnimateDiff.Toybox.Study;
+namespace AnimateDiff.Evaluation;
 
 /// <summary>A share or mean with the 95 % interval that it lies in.</summary>
 /// <param name="Count">n.</param>
@@ -53,12 +53,22 @@ internal readonly record struct Interval(int Count, double Value, double Low, do
         var (drawn, found) = (new double[values.Count], new double[Resamples]);
         for (var sample = 0; sample < Resamples; sample++)
         {
-            var random = new ToyRandom(95, sample);
             for (var draw = 0; draw < drawn.Length; draw++)
-                drawn[draw] = values[(int)(random.Uniform(draw) * drawn.Length)];
+                drawn[draw] = values[(int)(Uniform(sample, draw) * drawn.Length)];
             found[sample] = statistic(drawn);
         }
         Array.Sort(found);
         return new(values.Count, statistic([.. values]), found[(int)(0.025 * Resamples)], found[(int)(0.975 * Resamples) - 1]);
+    }
+
+    /// <summary>Always the same numbers in [0, 1): a hash (splitmix64) of which resample and which draw.</summary>
+    private static double Uniform(int sample, int draw) => (Mix(Mix(Mix(95) ^ (ulong)sample) ^ (ulong)draw) >> 11) * (1.0 / (1L << 53));
+
+    private static ulong Mix(ulong value)
+    {
+        value += 0x9E3779B97F4A7C15;
+        value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9;
+        value = (value ^ value >> 27) * 0x94D049BB133111EB;
+        return value ^ value >> 31;
     }
 }
