@@ -80,7 +80,7 @@ internal abstract class ControlEncoder : nn.Module
 
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
-        var context = new BlockContext(time, text, clips, images, motionSets, Recomputes && is_grad_enabled() ? new Recompute() : null,
+        var context = new BlockContext(time, text, clips, images, motionSets, FrameAttention.Own, Recomputes && is_grad_enabled() ? new Recompute() : null,
             PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, null) : null);
 
         // 2. down

@@ -10,8 +10,10 @@ namespace AnimateDiff.Denoising;
 /// <param name="MotionSets">The same for the motion modules.</param>
 /// <param name="Recompute">Runs the layers so that the backward pass recomputes them; null where it does not.</param>
 /// <param name="Pieces">Runs the layers on a few images at a time; null for all at once.</param>
+/// <param name="FrameAttention">Whose keys and values the self-attention of the image layers sees.</param>
 /// <param name="Deep">What an earlier call has left, or where this call's is kept; null where every call is by itself.</param>
-internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, long ResnetSets, long MotionSets, Recompute? Recompute = null, Pieces? Pieces = null, DeepFeatures? Deep = null)
+internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, long ResnetSets, long MotionSets, FrameAttention FrameAttention = FrameAttention.Own,
+    Recompute? Recompute = null, Pieces? Pieces = null, DeepFeatures? Deep = null)
 {
     /// <summary>Outputs of the way down that are wanted; all but where inner layers are left out.</summary>
     public int Skips => Deep?.Skips ?? int.MaxValue;
@@ -40,13 +42,13 @@ internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, l
     {
         var layer = attention.CrossAttention;
         var context = Text.For(layer);
-        if (Pieces is not null)
+        if (Pieces is not null && FrameAttention == FrameAttention.Own)
             return Pieces.Run(images, Clips, piece =>
             {
                 using var own = Text.Of(layer, piece);
-                return attention.call(piece.Of(images), own);
+                return attention.call(piece.Of(images), own, new FrameKeys(FrameAttention.Own, 1));
             });
-        return Run(own => attention.call(own[0], Text.With(layer, context with { Key = own[1], Value = own[2] })), images, context.Key, context.Value);
+        return Run(own => attention.call(own[0], Text.With(layer, context with { Key = own[1], Value = own[2] }), new FrameKeys(FrameAttention, Clips)), images, context.Key, context.Value);
     }
 
     /// <summary>A motion module.</summary>

@@ -4,7 +4,7 @@ using TorchSharp.Modules;
 namespace AnimateDiff.Denoising;
 
 /// <summary>Attention within each image, and from each image to the text (diffusers' <c>Transformer2DModel</c>).</summary>
-internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, Tensor>
+internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, FrameKeys, Tensor>
 {
     private readonly GroupNorm norm;
     private readonly Conv2d proj_in;
@@ -25,18 +25,19 @@ internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, Tensor
 
     /// <param name="images">[B·F, C, H, W]</param>
     /// <param name="text">Keys and values of the text.</param>
-    public override Tensor forward(Tensor images, TextContext text)
+    /// <param name="frames">Whose keys and values the images' own attention sees.</param>
+    public override Tensor forward(Tensor images, TextContext text, FrameKeys frames)
     {
         using var scope = NewDisposeScope();
         var tokens = norm.Over(images, images.shape[0]).Then(proj_in.call).Then(ImageTokens.ToTokens);                        // [B·F, H·W, C]
         foreach (var block in transformer_blocks)
-            tokens = tokens.Then(x => block.call(x, text));
+            tokens = tokens.Then(x => block.call(x, text, frames));
         return tokens.Then(x => x.ToImages(images)).Then(proj_out.call).Plus(images).MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>Self-attention, cross-attention and feed-forward layer, each normalised before and added to what it started from.</summary>
-internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, Tensor>
+internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, FrameKeys, Tensor>
 {
     private readonly LayerNorm norm1;
     private readonly Attention attn1;
@@ -61,10 +62,11 @@ internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, T
 
     /// <param name="tokens">[B·F, H·W, C]</param>
     /// <param name="text">Keys and values of the text.</param>
-    public override Tensor forward(Tensor tokens, TextContext text)
+    /// <param name="frames">Whose keys and values the images' own attention sees.</param>
+    public override Tensor forward(Tensor tokens, TextContext text, FrameKeys frames)
     {
         using var scope = NewDisposeScope();
-        var hidden = norm1.call(tokens).Then(x => attn1.call(x, null)).Plus(tokens);
+        var hidden = norm1.call(tokens).Then(x => frames.Attend(attn1, x)).Plus(tokens);
         hidden = norm2.call(hidden).Then(x => attn2.call(x, text.For(attn2))).PlusResidual(hidden);
         hidden = norm3.call(hidden).Then(ff.call).PlusResidual(hidden);
         return hidden.MoveToOuterDisposeScope();

@@ -41,6 +41,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// </summary>
     public bool ResnetNormAcrossFrames { get; set; }
 
+    /// <summary>Whose keys and values the self-attention of the image layers sees: other frames' in Text2Video-Zero and Tune-A-Video.</summary>
+    public FrameAttention FrameAttention { get; set; }
+
     /// <summary>Whether the motion modules compute their position encodings: the official code does, diffusers uses the file's.</summary>
     public bool ComputesPositions
     {
@@ -157,7 +160,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
 
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
-        var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images,
+        var context = new BlockContext(time, text, clips, ResnetNormAcrossFrames ? clips : images, MotionNormAcrossFrames ? clips : images, FrameAttention,
             Recomputes && is_grad_enabled() ? new Recompute() : null, PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, InView) : null, deep);
 
         // 2. frames join the batch, channels last in memory
