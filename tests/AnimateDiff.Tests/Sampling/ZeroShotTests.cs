@@ -60,7 +60,7 @@ public sealed class ZeroShotTests
         var latents = InitialLatents.Draw(generator, 1, 1, height, width, 1);
         var places = meshgrid([arange(512, ScalarType.Float64), arange(512, ScalarType.Float64)], "ij");
         var field = stack([(places[1] + x) / 512, (places[0] + y) / 512]).unsqueeze(0) * 2 - 1;  // [1, 2, 512, 512]
-        var grid = nn.functional.interpolate(field, [height, width], mode: InterpolationMode.Bilinear).permute(0, 2, 3, 1);
+        var grid = nn.functional.interpolate(field, [height, width], mode: InterpolationMode.Bilinear, align_corners: false).permute(0, 2, 3, 1);
         var expected = nn.functional.grid_sample(latents[0].transpose(0, 1).to(ScalarType.Float64), grid, GridSampleMode.Nearest, GridSamplePaddingMode.Reflection, align_corners: false);
         Assert.Equal(0, Goldens.Difference(ZeroShotVideo.Shift(latents, x, y)[0].transpose(0, 1), expected));
     }
@@ -82,12 +82,12 @@ public sealed class ZeroShotTests
     public async Task The_first_frame_is_the_image_models_picture_and_the_others_are_not(string sampler)
     {
         using var pipeline = await LoadAsync();
-        var request = _request with { Scheduler = sampler };
+        var request = _request with { Scheduler = sampler, Width = 64, Height = 64 };           // smaller ones multiply roundings
         var recipe = await pipeline.DescribeAsync(request);
         var scheduler = Scheduler.Create(sampler, recipe.SchedulerOptions, request.Steps);
         var (clip, frames) = await pipeline.GenerateTensorsAsync(request, scheduler);
         var (picture, frame) = await pipeline.GenerateTensorsAsync(request with { Method = null, Frames = 1 }, scheduler);
-        Assert.Equal([1, 4, 3, 4, 4], clip.shape);
+        Assert.Equal([1, 4, 3, 8, 8], clip.shape);
         Assert.InRange(Goldens.Difference(clip.narrow(2, 0, 1), picture), 0, 1e-4);
         Assert.True(Goldens.Difference(clip.narrow(2, 1, 1), picture) > 0.1);
         Assert.True(Goldens.Difference(clip.narrow(2, 2, 1), clip.narrow(2, 1, 1)) > 0.1);
@@ -116,7 +116,8 @@ public sealed class ZeroShotTests
         var after = await pipeline.GenerateAsync(picture);
         Assert.Equal(Pixels(before), Pixels(after));
         Assert.Equal("linear", after.Recipe.SchedulerOptions["beta_schedule"]);
-        Assert.DoesNotContain("zero", after.Recipe.ToJson());
+        Assert.DoesNotContain("\"zero_shot\"", after.Recipe.ToJson());
+        Assert.DoesNotContain("\"method\"", after.Recipe.ToJson());
         Assert.Equal(ZeroShot.UsualFrames, (await pipeline.DescribeAsync(_request with { Frames = null })).Frames);
     }
 
@@ -137,14 +138,15 @@ public sealed class ZeroShotTests
         parts.Apply(request);
         var size = parts.SizeOf(request);
         using var prompts = PromptTravel.Encode(parts.Prompts, request, size.Frames);
-        var (sample, timestep) = (randn([1, 4, 3, 4, 4], generator: new Generator(1, CPU)), tensor([500L]));
+        size = size with { Width = 64, Height = 64 };
+        var (sample, timestep) = (randn([1, 4, 3, 8, 8], generator: new Generator(1, CPU)), tensor([500L]));
         Tensor Mid(GenerationRequest asked, Tensor latents, long[]? frames) =>
             ControlRun.Start(asked, size, parts, prompts, first: 0, evaluations: 2, CancellationToken.None).At(latents, timestep, 0, frames)!.Mid;
         var together = Mid(request, sample, null);
         var apart = Mid(request with { Method = null }, sample, null);
-        Assert.InRange(Goldens.Difference(together[0], apart[0]), 0, 1e-5);
-        Assert.True(Goldens.Difference(together[2], apart[2]) > 1e-4);
-        Assert.InRange(Goldens.Difference(Mid(request, sample.narrow(2, 0, 1), [0])[0], together[0]), 0, 1e-5);
+        Assert.InRange(Goldens.Difference(together[0], apart[0]), 0, 1e-4);
+        Assert.True(Goldens.Difference(together[2], apart[2]) > 1e-3);
+        Assert.InRange(Goldens.Difference(Mid(request, sample.narrow(2, 0, 1), [0])[0], together[0]), 0, 1e-4);
     }
 
     [Theory]
