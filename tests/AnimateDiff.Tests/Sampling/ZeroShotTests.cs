@@ -75,24 +75,24 @@ public sealed class ZeroShotTests
     }
 
     /// <summary>The first frame sees itself alone, so that it is the picture that the base model makes.</summary>
-    [Theory]
-    [InlineData("ddim")]
-    [InlineData("euler")]
-    [InlineData("heun")]
-    public async Task The_first_frame_is_the_image_models_picture_and_the_others_are_not(string sampler)
+    [Fact]
+    public async Task The_first_frame_is_the_image_models_picture_and_the_others_are_not()
     {
         using var pipeline = await LoadAsync();
-        var request = _request with { Scheduler = sampler, Width = 64, Height = 64 };           // smaller ones multiply roundings
-        var recipe = await pipeline.DescribeAsync(request);
-        var scheduler = Scheduler.Create(sampler, recipe.SchedulerOptions, request.Steps);
-        var (clip, frames) = await pipeline.GenerateTensorsAsync(request, scheduler);
-        var (picture, frame) = await pipeline.GenerateTensorsAsync(request with { Method = null, Frames = 1 }, scheduler);
-        Assert.Equal([1, 4, 3, 8, 8], clip.shape);
-        Assert.InRange(Goldens.Difference(clip.narrow(2, 0, 1), picture), 0, 1e-4);
-        Assert.True(Goldens.Difference(clip.narrow(2, 1, 1), picture) > 0.1);
-        Assert.True(Goldens.Difference(clip.narrow(2, 2, 1), clip.narrow(2, 1, 1)) > 0.1);
-        foreach (var tensor in new[] { clip, frames, picture, frame })
-            tensor.Dispose();
+        foreach (var sampler in new[] { "ddim", "euler", "heun" })
+        {
+            var request = _request with { Scheduler = sampler, Width = 64, Height = 64 };       // smaller ones multiply roundings
+            var recipe = await pipeline.DescribeAsync(request);
+            var scheduler = Scheduler.Create(sampler, recipe.SchedulerOptions, request.Steps);
+            var (clip, frames) = await pipeline.GenerateTensorsAsync(request, scheduler);
+            var (picture, frame) = await pipeline.GenerateTensorsAsync(request with { Method = null, Frames = 1 }, scheduler);
+            Assert.Equal([1, 4, 3, 8, 8], clip.shape);
+            Assert.InRange(Goldens.Difference(clip.narrow(2, 0, 1), picture), 0, 1e-4);
+            Assert.True(Goldens.Difference(clip.narrow(2, 1, 1), picture) > 0.1);
+            Assert.True(Goldens.Difference(clip.narrow(2, 2, 1), clip.narrow(2, 1, 1)) > 0.1);
+            foreach (var tensor in new[] { clip, frames, picture, frame })
+                tensor.Dispose();
+        }
     }
 
     [Fact]
