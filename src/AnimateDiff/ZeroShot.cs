@@ -15,7 +15,7 @@ public sealed record ZeroShot
 
     /// <summary>
     /// How much farther to the left the picture is in each frame, in 512ths of its width; negative to the right. 12 by default, as in the paper.
-    /// A latent pixel is 8 pixels, and shifts are rounded to latent pixels.
+    /// Shifts are rounded to latent pixels, of 8 pixels in Stable Diffusion.
     /// </summary>
     public double X { get; init; } = 12;
 
