@@ -12,10 +12,10 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var (model, source, control, images, quality, finish) = (new ModelArguments(), new SourceArguments(), new ControlArguments(), new ImagePromptArguments(), new QualityArguments(), new FinishArguments());
-        var speed = new SpeedArguments();
+        var (speed, method) = (new SpeedArguments(), new MethodArguments());
         var prompts = new Argument<string[]>("prompt") { Description = "One or more prompts; each makes an animation.", Arity = ArgumentArity.OneOrMore };
         var negative = new Option<string>("--negative") { Description = "What the pictures should not be.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
-        var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16).", HelpName = "N" };
+        var frames = new Option<int?>("--frames") { Description = "Frames of each animation (default 16; 8 by text2video-zero).", HelpName = "N" };
         var width = new Option<int?>("--width") { Description = "Width in pixels (default: the model's, 512 for Stable Diffusion 1.5).", HelpName = "PIXELS" };
         var height = new Option<int?>("--height") { Description = "Height in pixels (default: the model's).", HelpName = "PIXELS" };
         var steps = new Option<int>("--steps") { Description = "Denoising steps.", DefaultValueFactory = _ => 25 };
@@ -37,6 +37,7 @@ internal static class GenerateCommand
         var command = new Command("generate", "Turns prompts into animations.") { prompts, config, negative, output, frames, width, height, steps, guidance, seeds, fps, scheduler, schedulerOptions, clipSkip, truncate, semantics, estimate, profile };
         source.AddTo(command);
         model.AddTo(command);
+        method.AddTo(command);
         control.AddTo(command);
         images.AddTo(command);
         quality.AddTo(command);
@@ -44,7 +45,7 @@ internal static class GenerateCommand
         finish.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var options = model.Options(parsed);
+            var options = method.Apply(parsed, model.Options(parsed));
             var request = new GenerationRequest([])
             {
                 NegativePrompts = [parsed.GetValue(negative)!],
@@ -63,7 +64,7 @@ internal static class GenerateCommand
                 PromptsAt = source.PromptsAt(parsed),
                 ImagePrompts = images.Prompts(parsed),
             };
-            request = finish.Apply(parsed, speed.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, request)), steps, scheduler));
+            request = finish.Apply(parsed, speed.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, method.Apply(parsed, request, steps))), steps, scheduler));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
                 Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
@@ -91,6 +92,7 @@ internal static class GenerateCommand
               animatediff generate "a red ball moves right" --fast
               animatediff generate "a corgi on the beach" --base sd15/ --motion AnimateLCM_sd15_t2v.ckpt --lora AnimateLCM_sd15_t2v_lora.safetensors:0.8 \
                   --scheduler lcm --steps 6 --guidance 1.5
+              animatediff generate "a horse on a meadow" --base sd15/ --method text2video-zero --zero-motion 12,0
               animatediff generate "a red ball moves right" --hires 2:0.2 --interpolate 2 --upscale 2 --out large.webp
             """);
     }

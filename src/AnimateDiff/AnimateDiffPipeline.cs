@@ -178,8 +178,8 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.Dispose();
     }
 
-    private Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) =>
-        SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
+    private async Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) => MethodRules.Settle(
+        await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken), _parts.SchedulerConfig);
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)
@@ -242,7 +242,7 @@ public sealed class AnimateDiffPipeline : IDisposable
         var run = new DenoiseRun(request, size, scheduler, PredictionOf(size, scheduler, first), text, start, generator, _parts, progress, cancellationToken);
         if (size.IsLong(request))
             return run.InFiles(identity);
-        var latents = run.InMemory();
+        var latents = request.IsZeroShot ? ZeroShotVideo.Latents(run) : run.InMemory();
 
         // 4. the same at a larger size, from the latents under new noise
         if (request.Hires is { } hires)

@@ -60,7 +60,19 @@ public sealed record GenerationRequest
     /// <summary>One negative prompt for all clips, or one each. Empty by default.</summary>
     public IReadOnlyList<string> NegativePrompts { get; init; } = [""];
 
-    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16, or those of the video of <see cref="Source"/>.</summary>
+    /// <summary>How the image model makes clips. Null: as the models are made for, with a motion module AnimateDiff's.</summary>
+    public GenerationMethod? Method { get; init; }
+
+    /// <summary>Settings of <see cref="GenerationMethod.Text2VideoZero"/>; null for the usual ones.</summary>
+    public ZeroShot? ZeroShot { get; init; }
+
+    /// <summary>Whether the image model alone makes the clip.</summary>
+    internal bool IsZeroShot => Method == GenerationMethod.Text2VideoZero;
+
+    /// <summary>The settings of Text2Video-Zero.</summary>
+    internal ZeroShot ZeroShotInEffect => ZeroShot ?? new();
+
+    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16, or those of the video of <see cref="Source"/>; 8 by Text2Video-Zero, which takes 2 or more.</summary>
     public int? Frames { get; init; }
 
     /// <summary>Width in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
@@ -130,7 +142,7 @@ public sealed record GenerationRequest
     public IReadOnlyList<FrameSeed> FrameSeeds { get; init; } = [];
 
     /// <summary>The kind of noise that is drawn.</summary>
-    internal NoiseKind NoiseInEffect => InitialNoise ?? (FreeNoise is null ? NoiseKind.Random : NoiseKind.Shuffled);
+    internal NoiseKind NoiseInEffect => InitialNoise ?? (IsZeroShot ? NoiseKind.Constant : FreeNoise is null ? NoiseKind.Random : NoiseKind.Shuffled);
 
     /// <summary>Length of a window of frames and the way to the next, or null where a clip is seen whole.</summary>
     internal (int Length, int Stride)? Window => Context is not null ? (Context.Length, Context.Length - Context.Overlap)
@@ -197,6 +209,10 @@ public sealed record GenerationRequest
         foreach (var step in Finish)
             step.Validate();
         ValidateQuality();
+        if (IsZeroShot)
+            ZeroShotInEffect.Validate(this);
+        else if (ZeroShot is not null)
+            throw new RequestException("Settings of Text2Video-Zero are given, and another method is to make the clip: give --method text2video-zero, or leave them out.");
     }
 
     private void ValidateQuality()

@@ -90,6 +90,12 @@ internal sealed class PipelineParts : IDisposable
 
     public Device Device => new(_options.Device);
 
+    /// <summary>The base model's <c>scheduler_config.json</c>, or null.</summary>
+    public string? SchedulerConfig { get; private init; }
+
+    /// <summary>Whether the base model was tuned by Tune-A-Video.</summary>
+    public bool IsTuneAVideo { get; private init; }
+
     /// <summary>What was loaded, in sentences.</summary>
     public IReadOnlyList<string> Notes => _motion is null ? [] : [_motion.Sentence, .. _motion.Warnings];
 
@@ -180,7 +186,10 @@ internal sealed class PipelineParts : IDisposable
             if (options.Memory == MemoryUse.Low)
                 NativeHeap.ReturnLargeBlocks();
             return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
-                !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
+                !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)])
+            {
+                SchedulerConfig = files.SchedulerConfig,
+            };
         }
         catch
         {
@@ -197,11 +206,12 @@ internal sealed class PipelineParts : IDisposable
     public ClipSize SizeOf(GenerationRequest request)
     {
         request.Validate();
+        MethodRules.Check(request, UNet.Motion is not null, IsTuneAVideo);
         var longest = LongestClip;
-        var frames = request.Frames ?? Math.Min(DefaultFrames, longest);
-        if (UNet.Motion is null ? frames != 1 : frames < 1 || request.Window is null && frames > longest)
+        var frames = request.Frames ?? (request.IsZeroShot ? ZeroShot.UsualFrames : Math.Min(DefaultFrames, longest));
+        if (UNet.Motion is null ? frames != 1 && !request.IsZeroShot : frames < 1 || request.Window is null && frames > longest)
             throw new RequestException(UNet.Motion is null
-                ? $"{frames} frames need a motion module: pass one, or ask for one frame."
+                ? $"{frames} frames need a motion module: pass one, ask for one frame, or make the clip with the image model alone (--method text2video-zero)."
                 : $"{frames} frames are asked for; this motion module takes 1 to {longest}, and more with context windows (--context 16:4) or FreeNoise (--free-noise 16:4).");
         if (UNet.Motion is not null && request.Window is var (window, _) && window > longest)
             throw new RequestException($"Windows of {window} frames are asked for; this motion module takes 2 to {longest}.");
@@ -249,6 +259,7 @@ internal sealed class PipelineParts : IDisposable
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
         UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
+        UNet.FrameAttention = MethodRules.FrameAttentionOf(request, IsTuneAVideo);
         UNetChanges.Apply(UNet, request);
         return Adapters.Skipped is { Count: > 0 } skipped
             ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."]
@@ -289,6 +300,8 @@ internal sealed class PipelineParts : IDisposable
         Prompts = request.Prompts,
         NegativePrompts = request.NegativePrompts,
         Seed = request.Seed,
+        Method = request.Method,
+        ZeroShot = request.ZeroShot,
         Frames = size.Frames,
         Width = size.Width,
         Height = size.Height,

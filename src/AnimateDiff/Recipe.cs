@@ -53,6 +53,10 @@ public sealed record Recipe
     public required IReadOnlyList<string> NegativePrompts { get; init; }
     /// <summary>See <see cref="GenerationRequest.Seed"/>.</summary>
     public required ulong Seed { get; init; }
+    /// <summary>See <see cref="GenerationRequest.Method"/>.</summary>
+    public GenerationMethod? Method { get; init; }
+    /// <summary>See <see cref="GenerationRequest.ZeroShot"/>; null with another method.</summary>
+    public ZeroShot? ZeroShot { get; init; }
     /// <summary>Frames of each clip.</summary>
     public required int Frames { get; init; }
     /// <summary>Width in pixels.</summary>
@@ -187,6 +191,8 @@ public sealed record Recipe
     public GenerationRequest ToRequest() => new(Prompts)
     {
         NegativePrompts = NegativePrompts,
+        Method = Method,
+        ZeroShot = ZeroShot,
         Frames = Frames,
         Width = Width,
         Height = Height,

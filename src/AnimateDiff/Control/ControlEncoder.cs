@@ -25,6 +25,9 @@ internal abstract class ControlEncoder : nn.Module
     /// <summary>As <see cref="UNetMotionModel.PieceSize"/>.</summary>
     public long? PieceSize { get; set; }
 
+    /// <summary>As <see cref="UNetMotionModel.FrameAttention"/>.</summary>
+    public FrameAttention FrameAttention { get; set; }
+
     private protected ControlEncoder(string name, ControlConfig config, nn.Module<Tensor, Tensor> embedding, MotionConfig? motion, Device? device) : base(name)
     {
         Config = config;
@@ -80,7 +83,7 @@ internal abstract class ControlEncoder : nn.Module
 
         // 1. time
         var time = time_embedding.call(timestep.expand(clips)).Silu();                                       // [B, T]
-        var context = new BlockContext(time, text, clips, images, motionSets, FrameAttention.Own, Recomputes && is_grad_enabled() ? new Recompute() : null,
+        var context = new BlockContext(time, text, clips, images, motionSets, FrameAttention, Recomputes && is_grad_enabled() ? new Recompute() : null,
             PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, null) : null);
 
         // 2. down

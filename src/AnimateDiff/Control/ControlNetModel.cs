@@ -3,7 +3,7 @@ using AnimateDiff.Layers;
 
 namespace AnimateDiff.Control;
 
-/// <summary>ControlNet (Zhang et al. 2023, arXiv 2302.05543): steers the image layers by a picture for every frame. Frames know nothing of each other in it.</summary>
+/// <summary>ControlNet (Zhang et al. 2023, arXiv 2302.05543): steers the image layers by a picture for every frame. Frames know nothing of each other in it, but where <see cref="ControlEncoder.FrameAttention"/> shows them others.</summary>
 internal sealed class ControlNetModel(ControlConfig config, Device? device = null) : ControlEncoder(nameof(ControlNetModel), config,
     new ConditionEmbedding(config.ConditioningChannels, config.ConditioningEmbeddingOutChannels, config.UNet.BlockOutChannels[0], device), motion: null, device)
 {

@@ -1,3 +1,4 @@
+using AnimateDiff.Denoising;
 using AnimateDiff.Layers;
 using AnimateDiff.Sampling;
 using AnimateDiff.Video;
@@ -41,6 +42,7 @@ internal sealed class ControlRun
         Net[] nets = [.. request.Controls.Select(input =>
         {
             var model = parts.Control.Net(input.Path);
+            model.FrameAttention = request.IsZeroShot ? FrameAttention.First : FrameAttention.Own;         // as the published code has it
             return new Net(model, Text(model), Follow(model, ControlPictures.Follow(input, size, inFile: size.IsLong(request), cancellationToken), request.Context is not null), input);
         })];
         var steps = (first, evaluations - first);
@@ -96,7 +98,7 @@ internal sealed class ControlRun
             };
         using var all = ControlPictures.ToTensor(pictures);
         var embedded = model.Embed(all);
-        return _ => embedded.alias();
+        return window => window is null || embedded.shape[0] == 1 ? embedded.alias() : embedded.index_select(0, tensor(window, device: embedded.device));
     }
 
     // Pictures, or latents of pictures, in their frames, and zeros in the others; the mask says which is which. [n, C, h, w]

@@ -21,7 +21,7 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
     public Tensor InMemory()
     {
         using var scope = NewDisposeScope();
-        var latents = Start?.Latents() ?? StartNoise.Draw(Request, Size, Height, Width, Scheduler.InitNoiseSigma, Generator, Parts.Device);
+        var latents = Start?.Latents() ?? Noise(Size.Frames);
         var runs = Request.FreeInit ?? 1;
         var (done, total) = (0, runs * (Evaluations - First));
         var freeInit = new FreeInit(Scheduler, latents.alias());
@@ -30,20 +30,36 @@ internal sealed record DenoiseRun(GenerationRequest Request, ClipSize Size, Sche
             if (run > 0)
                 latents = latents.Then(x => freeInit.Next(x, Generator));
             using var sampler = Scheduler.Start();
-            for (var i = First; i < Evaluations; i++)
-            {
-                Cancellation.ThrowIfCancellationRequested();
-                Progress?.Report(new(GenerationStage.Denoise, done++, total));
-                SetStrengths(i);
-                using var step = NewDisposeScope();
-                var stepped = sampler.Step(Prediction.Of(latents, i), i, latents, Generator);
-                var next = (Start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
-                latents.Dispose();
-                latents = next;
-            }
+            latents = Steps(sampler, latents, First, Evaluations, () => Progress?.Report(new(GenerationStage.Denoise, done++, total)));
         }
         Progress?.Report(new(GenerationStage.Denoise, done, total));
         return latents.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The noise of the first step, [B, 4, n, h, w], of as many frames.</summary>
+    public Tensor Noise(int frames) => StartNoise.Draw(Request, Size with { Frames = frames }, Height, Width, Scheduler.InitNoiseSigma, Generator, Parts.Device);
+
+    /// <summary>Some of the steps, in the caller's dispose scope.</summary>
+    /// <param name="sampler">Its run.</param>
+    /// <param name="latents">What they begin with, [B, 4, n, h, w]; let go of.</param>
+    /// <param name="from">The first evaluation.</param>
+    /// <param name="to">The one after the last.</param>
+    /// <param name="report">Called before each.</param>
+    /// <param name="frames">Which frames of the clip the latents are of; null for all.</param>
+    public Tensor Steps(SchedulerRun sampler, Tensor latents, int from, int to, Action report, long[]? frames = null)
+    {
+        for (var i = from; i < to; i++)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            report();
+            SetStrengths(i);
+            using var step = NewDisposeScope();
+            var stepped = sampler.Step(frames is null ? Prediction.Of(latents, i) : Prediction.Of(latents, i, frames), i, latents, Generator);
+            var next = (Start?.Keep(stepped, i + 1) ?? stepped).MoveToOuterDisposeScope();
+            latents.Dispose();
+            latents = next;
+        }
+        return latents;
     }
 
     // What changes over the steps: adapters, whose weights make keys and values of the text, and pictures beside it.

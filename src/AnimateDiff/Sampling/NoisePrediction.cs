@@ -46,7 +46,11 @@ internal sealed class NoisePrediction(UNetMotionModel unet, ClipText text, Gener
         return Of(latents(tensor(window)), index, window).MoveToOuterDisposeScope();
     });
 
-    private Tensor Of(Tensor latents, int index, long[]? window)
+    /// <summary>The prediction of a step for some frames of the clip that are looked at by themselves, [B, 4, n, h, w].</summary>
+    /// <param name="latents">Theirs, [B, 4, n, h, w].</param>
+    /// <param name="index">Number of the step.</param>
+    /// <param name="window">Which they are; null for all.</param>
+    public Tensor Of(Tensor latents, int index, long[]? window)
     {
         using var scope = NewDisposeScope();
         deep?.Begin(control.StepOf(index));
