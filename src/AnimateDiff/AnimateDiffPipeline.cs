@@ -179,7 +179,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     private Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) =>
-        SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
+        SourceFrames.SettleAsync(_parts.WithDefaults(request), request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken);
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)

@@ -8,6 +8,7 @@ using AnimateDiff.Sampling;
 using AnimateDiff.Text;
 using AnimateDiff.Vae;
 using AnimateDiff.Weights;
+using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff;
 
@@ -33,7 +34,9 @@ internal sealed class PipelineParts : IDisposable
     private const int DefaultFrames = 16;
 
     private readonly PipelineOptions _options;
+    private readonly ModelKind _base;
     private readonly ModelKind? _motion;
+    private readonly string? _schedulerConfig;
     private readonly WeightsOnDemand<ClipTextModel> _textModel;
     private readonly WeightsOnDemand<UNetMotionModel> _unet;
     private readonly WeightsOnDemand<AutoencoderKL> _vae;
@@ -42,9 +45,10 @@ internal sealed class PipelineParts : IDisposable
     private readonly AdapterFiles _adapters;
     private readonly Task<RecipeFile[]> _files;
 
-    private PipelineParts(PipelineOptions options, ModelKind baseModel, ModelKind? motion, WeightsOnDemand<UNetMotionModel> unet, WeightsOnDemand<AutoencoderKL> vae,
+    private PipelineParts(PipelineOptions options, ModelKind baseModel, string? schedulerConfig, ModelKind? motion, WeightsOnDemand<UNetMotionModel> unet, WeightsOnDemand<AutoencoderKL> vae,
         WeightsOnDemand<ClipTextModel> textModel, PromptEncoder prompts, IReadOnlyList<TextualInversion> inversions, IReadOnlyList<IDisposable> open, IEnumerable<string> files)
     {
+        (_base, _schedulerConfig) = (baseModel, schedulerConfig);
         (_options, _motion, _unet, _vae, _textModel, _inversions, _open) = (options, motion, unet, vae, textModel, inversions, open);
         Prompts = prompts;
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
@@ -179,7 +183,7 @@ internal sealed class PipelineParts : IDisposable
             }
             if (options.Memory == MemoryUse.Low)
                 NativeHeap.ReturnLargeBlocks();
-            return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
+            return new PipelineParts(options, files.Kind, files.SchedulerConfig, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
                 !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
         }
         catch
@@ -190,8 +194,15 @@ internal sealed class PipelineParts : IDisposable
         }
     }
 
-    /// <summary>Frames a clip can have.</summary>
-    public int LongestClip => UNet.Motion?.MotionMaxSeqLength ?? 1;
+    /// <summary>Whether the base model is tuned on one video by Tune-A-Video, which moves by itself.</summary>
+    internal bool IsTuneAVideo => _base.IsTuneAVideo;
+
+    /// <summary>A request with what the base model was tuned with, where it says nothing else: the noise schedule of Tune-A-Video is the image model's.</summary>
+    public GenerationRequest WithDefaults(GenerationRequest request) => !IsTuneAVideo ? request
+        : request with { SchedulerOptions = TuneAVideoLayout.SchedulerOptions(_schedulerConfig, request.SchedulerOptions) };
+
+    /// <summary>Frames a clip can have; Tune-A-Video's attention along the frames has no positions that would end.</summary>
+    public int LongestClip => UNet.Motion?.MotionMaxSeqLength ?? (IsTuneAVideo ? int.MaxValue : 1);
 
     /// <summary>The size of a request's clips, after checking that the models can make it.</summary>
     public ClipSize SizeOf(GenerationRequest request)
@@ -199,12 +210,14 @@ internal sealed class PipelineParts : IDisposable
         request.Validate();
         var longest = LongestClip;
         var frames = request.Frames ?? Math.Min(DefaultFrames, longest);
-        if (UNet.Motion is null ? frames != 1 : frames < 1 || request.Window is null && frames > longest)
-            throw new RequestException(UNet.Motion is null
+        if (longest == 1 ? frames != 1 : frames < 1 || request.Window is null && frames > longest)
+            throw new RequestException(longest == 1
                 ? $"{frames} frames need a motion module: pass one, or ask for one frame."
                 : $"{frames} frames are asked for; this motion module takes 1 to {longest}, and more with context windows (--context 16:4) or FreeNoise (--free-noise 16:4).");
         if (UNet.Motion is not null && request.Window is var (window, _) && window > longest)
             throw new RequestException($"Windows of {window} frames are asked for; this motion module takes 2 to {longest}.");
+        if (request.FreeNoise is not null && IsTuneAVideo)
+            throw new RequestException("FreeNoise needs a motion module, and a Tune-A-Video model has none: use context windows.");
         if (request.FreeNoise is not null && UNet.Motion is { IsConvolution: true })
             throw new RequestException("FreeNoise needs a motion module that attends, and this one convolves: use context windows.");
         var pixels = VaeConfig.PixelsPerLatent;
@@ -248,7 +261,7 @@ internal sealed class PipelineParts : IDisposable
         ImagePrompts.Load(request.ImagePrompts);
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
-        UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
+        UNet.ResnetNormAcrossFrames = IsTuneAVideo || request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
         UNetChanges.Apply(UNet, request);
         return Adapters.Skipped is { Count: > 0 } skipped
             ? [$"{skipped.Count} layers of the MotionLoRAs belong to a middle block, which this motion module does not have, and were left out."]
