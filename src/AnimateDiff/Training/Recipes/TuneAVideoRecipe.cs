@@ -27,7 +27,7 @@ internal sealed class TuneAVideoRecipe(TrainingRecipe options, TrainingModels mo
             writer.WriteModel(Path.Combine(partial, "unet"), BaseConversion.UNetWeights, UNetOf(files, weights), TuneAVideoLayout.Config(Models.Configs.UNet));
             writer.WriteModel(Path.Combine(partial, "vae"), BaseConversion.UNetWeights, vae?.Weights ?? files.Vae, Models.VaeConfigText);
             writer.WriteModel(Path.Combine(partial, "text_encoder"), BaseConversion.TextWeights, files.TextEncoder, Models.Configs.Text);
-            BaseConversion.WriteRest(partial, Models.Configs.Scheduler ?? ModelConfigs.Text(ModelConfigs.Scheduler(ModelFamily.StableDiffusion1)), Models.Configs.TokenizerFolder);
+            BaseConversion.WriteRest(partial, TuneAVideoLayout.Scheduler(Models.Configs.Scheduler, Options.BetaShape, Options.Prediction), Models.Configs.TokenizerFolder);
             var index = Path.Combine(partial, "model_index.json");
             File.WriteAllText(index, TuneAVideoLayout.Index(File.ReadAllText(index)));
         });

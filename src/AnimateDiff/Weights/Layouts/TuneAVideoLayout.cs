@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using AnimateDiff.Configs;
+using AnimateDiff.Noise;
 
 namespace AnimateDiff.Weights.Layouts;
 
@@ -27,12 +29,21 @@ internal static class TuneAVideoLayout
         return ModelConfigs.Text(config);
     }
 
+    /// <summary>The <c>scheduler_config.json</c> of a tuned model: the image model's (null for Stable Diffusion's), with the noise that was trained at.</summary>
+    public static string Scheduler(string? imageConfig, BetaShape betas, PredictionType prediction)
+    {
+        var config = SchedulerOf(imageConfig);
+        config["beta_schedule"] = KebabNames.Of(betas).Replace('-', '_');
+        config["prediction_type"] = KebabNames.Of(prediction).Replace('-', '_');
+        return ModelConfigs.Text(config);
+    }
+
     /// <summary>Options of a sampler with the noise schedule that the model was tuned with, in place of AnimateDiff's.</summary>
     /// <param name="schedulerConfig">The model's <c>scheduler_config.json</c>; null for Stable Diffusion's.</param>
     /// <param name="given">Options that are set already, which stay.</param>
     public static IReadOnlyDictionary<string, string> SchedulerOptions(string? schedulerConfig, IReadOnlyDictionary<string, string> given)
     {
-        var own = JsonNode.Parse(schedulerConfig ?? ModelConfigs.Text(ModelConfigs.Scheduler(ModelFamily.StableDiffusion1)))!.AsObject();
+        var own = SchedulerOf(schedulerConfig);
         var options = new Dictionary<string, string>(given);
         foreach (var name in new[] { "beta_schedule", "beta_start", "beta_end", "prediction_type" })
             if (own[name] is { } value)
@@ -48,4 +59,6 @@ internal static class TuneAVideoLayout
         index["unet"] = new JsonArray("models", ClassName);
         return ModelConfigs.Text(index);
     }
+
+    private static JsonObject SchedulerOf(string? config) => config is null ? ModelConfigs.Scheduler(ModelFamily.StableDiffusion1) : JsonNode.Parse(config)!.AsObject();
 }
