@@ -34,9 +34,7 @@ internal sealed class PipelineParts : IDisposable
     private const int DefaultFrames = 16;
 
     private readonly PipelineOptions _options;
-    private readonly ModelKind _base;
     private readonly ModelKind? _motion;
-    private readonly string? _schedulerConfig;
     private readonly WeightsOnDemand<ClipTextModel> _textModel;
     private readonly WeightsOnDemand<UNetMotionModel> _unet;
     private readonly WeightsOnDemand<AutoencoderKL> _vae;
@@ -45,10 +43,9 @@ internal sealed class PipelineParts : IDisposable
     private readonly AdapterFiles _adapters;
     private readonly Task<RecipeFile[]> _files;
 
-    private PipelineParts(PipelineOptions options, ModelKind baseModel, string? schedulerConfig, ModelKind? motion, WeightsOnDemand<UNetMotionModel> unet, WeightsOnDemand<AutoencoderKL> vae,
+    private PipelineParts(PipelineOptions options, ModelKind baseModel, ModelKind? motion, WeightsOnDemand<UNetMotionModel> unet, WeightsOnDemand<AutoencoderKL> vae,
         WeightsOnDemand<ClipTextModel> textModel, PromptEncoder prompts, IReadOnlyList<TextualInversion> inversions, IReadOnlyList<IDisposable> open, IEnumerable<string> files)
     {
-        (_base, _schedulerConfig) = (baseModel, schedulerConfig);
         (_options, _motion, _unet, _vae, _textModel, _inversions, _open) = (options, motion, unet, vae, textModel, inversions, open);
         Prompts = prompts;
         _adapters = new AdapterFiles(baseModel, motion, options.Force);
@@ -93,6 +90,12 @@ internal sealed class PipelineParts : IDisposable
     public ImagePromptModels ImagePrompts { get; }
 
     public Device Device => new(_options.Device);
+
+    /// <summary>The base model's <c>scheduler_config.json</c>, or null.</summary>
+    public string? SchedulerConfig { get; private init; }
+
+    /// <summary>Whether the base model was tuned by Tune-A-Video.</summary>
+    public bool IsTuneAVideo { get; private init; }
 
     /// <summary>What was loaded, in sentences.</summary>
     public IReadOnlyList<string> Notes => _motion is null ? [] : [_motion.Sentence, .. _motion.Warnings];
@@ -183,8 +186,12 @@ internal sealed class PipelineParts : IDisposable
             }
             if (options.Memory == MemoryUse.Low)
                 NativeHeap.ReturnLargeBlocks();
-            return new PipelineParts(options, files.Kind, files.SchedulerConfig, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
-                !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)]);
+            return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
+                !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)])
+            {
+                SchedulerConfig = files.SchedulerConfig,
+                IsTuneAVideo = files.Kind.IsTuneAVideo,
+            };
         }
         catch
         {
@@ -194,12 +201,9 @@ internal sealed class PipelineParts : IDisposable
         }
     }
 
-    /// <summary>Whether the base model is tuned on one video by Tune-A-Video, which moves by itself.</summary>
-    internal bool IsTuneAVideo => _base.IsTuneAVideo;
-
     /// <summary>A request with what the base model was tuned with, where it says nothing else: the noise schedule of Tune-A-Video is the image model's.</summary>
     public GenerationRequest WithDefaults(GenerationRequest request) => !IsTuneAVideo ? request
-        : request with { SchedulerOptions = TuneAVideoLayout.SchedulerOptions(_schedulerConfig, request.SchedulerOptions) };
+        : request with { SchedulerOptions = TuneAVideoLayout.SchedulerOptions(SchedulerConfig, request.SchedulerOptions) };
 
     /// <summary>Frames a clip can have; Tune-A-Video's attention along the frames has no positions that would end.</summary>
     public int LongestClip => UNet.Motion?.MotionMaxSeqLength ?? (IsTuneAVideo ? int.MaxValue : 1);

@@ -36,11 +36,12 @@ public sealed class TuneAVideoTrainingTests : IDisposable
         Assert.Contains(after, entry => entry.Key.EndsWith("attn_temp.to_out.0.weight", StringComparison.Ordinal) && entry.Value.Any(value => value != 0));
 
         var options = new PipelineOptions { Base = model, Tokenizer = TrainingRuns.Tokenizer };
+        var request = new GenerationRequest("a cat") { Frames = 3, Width = 32, Height = 32, Steps = 2, Seed = 1 };
+        Generated made;
         using (var pipeline = await AnimateDiffPipeline.LoadAsync(options))
         {
-            var request = new GenerationRequest("a cat") { Frames = 3, Width = 32, Height = 32, Steps = 2, Seed = 1 };
             var live = await pipeline.LiveTensorsAsync();
-            var made = await pipeline.GenerateAsync(request);
+            made = await pipeline.GenerateAsync(request);
             Assert.Equal(live, await pipeline.LiveTensorsAsync());
             Assert.Equal(3, made.Videos[0].Frames);
             Assert.Equal("scaled_linear", made.Recipe.SchedulerOptions["beta_schedule"]);
@@ -48,6 +49,11 @@ public sealed class TuneAVideoTrainingTests : IDisposable
             var alone = await pipeline.GenerateAsync(request with { Frames = 1 });
             Assert.NotEqual(made.Videos[0].Pixels[..alone.Videos[0].Pixels.Length].ToArray(), alone.Videos[0].Pixels.ToArray());
             Assert.Contains("context windows", (await Assert.ThrowsAsync<RequestException>(() => pipeline.GenerateAsync(request with { FreeNoise = new FreeNoise(2, 1) }))).Message);
+        }
+        using (var pipeline = await AnimateDiffPipeline.LoadAsync(options with { Memory = MemoryUse.Low, PieceSize = 500 }))
+        {
+            var low = (await pipeline.GenerateAsync(request)).Videos[0].Pixels.ToArray();
+            Assert.All(low.Zip(made.Videos[0].Pixels.ToArray()), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 1));
         }
         var refused = await Assert.ThrowsAsync<FileException>(() => AnimateDiffPipeline.LoadAsync(options with { Motion = ReferenceModels.OfficialMotion("v3") }));
         Assert.Contains("leave out --motion", refused.Message);
