@@ -45,6 +45,7 @@ internal static class TrainCommand
               animatediff train recipes/image-finetune.yaml base=sd15/ data.path=pictures/ --out runs/pictures
               animatediff train recipes/controlnet.yaml base=sd15/ data.path=pictures/ condition=scribble --out runs/scribble
               animatediff train recipes/sparsectrl.yaml base=sd15/ motion=v3_sd15_mm.ckpt data.path=clips/ --out runs/keyframes
+              animatediff train recipes/tune-a-video.yaml base=sd15/ video=skiing.mp4 prompt="a man is skiing" --out runs/skiing
               animatediff train --resume runs/zoom-in
             """);
     }

@@ -179,7 +179,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     private async Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) => MethodRules.Settle(
-        await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken), _parts.SchedulerConfig);
+        await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken), _parts.IsTuneAVideo, _parts.SchedulerConfig);
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)

@@ -8,6 +8,7 @@ using AnimateDiff.Sampling;
 using AnimateDiff.Text;
 using AnimateDiff.Vae;
 using AnimateDiff.Weights;
+using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff;
 
@@ -189,6 +190,7 @@ internal sealed class PipelineParts : IDisposable
                 !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)])
             {
                 SchedulerConfig = files.SchedulerConfig,
+                IsTuneAVideo = files.Kind.IsTuneAVideo,
             };
         }
         catch
@@ -199,8 +201,8 @@ internal sealed class PipelineParts : IDisposable
         }
     }
 
-    /// <summary>Frames a clip can have.</summary>
-    public int LongestClip => UNet.Motion?.MotionMaxSeqLength ?? 1;
+    /// <summary>Frames a clip can have; Tune-A-Video's attention along the frames has no positions that would end.</summary>
+    public int LongestClip => UNet.Motion?.MotionMaxSeqLength ?? (IsTuneAVideo ? int.MaxValue : 1);
 
     /// <summary>The size of a request's clips, after checking that the models can make it.</summary>
     public ClipSize SizeOf(GenerationRequest request)
@@ -209,12 +211,14 @@ internal sealed class PipelineParts : IDisposable
         MethodRules.Check(request, UNet.Motion is not null, IsTuneAVideo);
         var longest = LongestClip;
         var frames = request.Frames ?? (request.IsZeroShot ? ZeroShot.UsualFrames : Math.Min(DefaultFrames, longest));
-        if (UNet.Motion is null ? frames != 1 && !request.IsZeroShot : frames < 1 || request.Window is null && frames > longest)
-            throw new RequestException(UNet.Motion is null
+        if (longest == 1 ? frames != 1 && !request.IsZeroShot : frames < 1 || request.Window is null && frames > longest)
+            throw new RequestException(longest == 1
                 ? $"{frames} frames need a motion module: pass one, ask for one frame, or make the clip with the image model alone (--method text2video-zero)."
                 : $"{frames} frames are asked for; this motion module takes 1 to {longest}, and more with context windows (--context 16:4) or FreeNoise (--free-noise 16:4).");
         if (UNet.Motion is not null && request.Window is var (window, _) && window > longest)
             throw new RequestException($"Windows of {window} frames are asked for; this motion module takes 2 to {longest}.");
+        if (request.FreeNoise is not null && IsTuneAVideo)
+            throw new RequestException("FreeNoise needs a motion module, and a Tune-A-Video model has none: use context windows.");
         if (request.FreeNoise is not null && UNet.Motion is { IsConvolution: true })
             throw new RequestException("FreeNoise needs a motion module that attends, and this one convolves: use context windows.");
         var pixels = VaeConfig.PixelsPerLatent;
@@ -258,7 +262,7 @@ internal sealed class PipelineParts : IDisposable
         ImagePrompts.Load(request.ImagePrompts);
         UNet.ComputesPositions = request.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = request.Semantics == Semantics.Diffusers;
-        UNet.ResnetNormAcrossFrames = request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
+        UNet.ResnetNormAcrossFrames = IsTuneAVideo || request.Semantics == Semantics.Official && (_options.ResnetNormAcrossFrames ?? _motion?.Motion?.ResnetNormAcrossFrames ?? false);
         UNet.FrameAttention = MethodRules.FrameAttentionOf(request, IsTuneAVideo);
         UNetChanges.Apply(UNet, request);
         return Adapters.Skipped is { Count: > 0 } skipped

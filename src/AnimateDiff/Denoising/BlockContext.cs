@@ -42,7 +42,7 @@ internal sealed record BlockContext(Tensor Time, TextContext Text, long Clips, l
     {
         var layer = attention.CrossAttention;
         var context = Text.For(layer);
-        if (Pieces is not null && FrameAttention == FrameAttention.Own)
+        if (Pieces is not null && FrameAttention == FrameAttention.Own && !attention.MixesFrames)
             return Pieces.Run(images, Clips, piece =>
             {
                 using var own = Text.Of(layer, piece);

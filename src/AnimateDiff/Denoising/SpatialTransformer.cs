@@ -14,8 +14,12 @@ internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, FrameK
     /// <summary>The layer that attends to the text.</summary>
     public Attention CrossAttention => transformer_blocks[0].CrossAttention;
 
+    /// <summary>Whether it attends along the frames too.</summary>
+    public bool MixesFrames { get; }
+
     public SpatialTransformer(long channels, UNetConfig config, Device? device = null) : base(nameof(SpatialTransformer))
     {
+        MixesFrames = config.TemporalAttention;
         norm = Norms.GroupNorm(config.NormNumGroups, channels, eps: 1e-6, device);
         proj_in = nn.Conv2d(channels, channels, 1, device: device);
         transformer_blocks = new(new SpatialTransformerBlock(channels, config, device));
@@ -36,7 +40,10 @@ internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, FrameK
     }
 }
 
-/// <summary>Self-attention, cross-attention and feed-forward layer, each normalised before and added to what it started from.</summary>
+/// <summary>
+/// Self-attention, cross-attention and feed-forward layer, each normalised before and added to what it started from; in Tune-A-Video then self-attention of each
+/// place along the frames, which are told no positions.
+/// </summary>
 internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, FrameKeys, Tensor>
 {
     private readonly LayerNorm norm1;
@@ -45,6 +52,8 @@ internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, F
     private readonly Attention attn2;
     private readonly LayerNorm norm3;
     private readonly FeedForward ff;
+    private readonly LayerNorm? norm_temp;                                                                   // null outside Tune-A-Video
+    private readonly Attention? attn_temp;
 
     /// <summary>The layer that attends to the text.</summary>
     public Attention CrossAttention => attn2;
@@ -57,8 +66,13 @@ internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, F
         attn2 = new(channels, config.Heads, config.CrossAttentionDim, device);
         norm3 = nn.LayerNorm(channels, device: device);
         ff = new(channels, device);
+        if (config.TemporalAttention)
+            (norm_temp, attn_temp) = (nn.LayerNorm(channels, device: device), new(channels, config.Heads, device: device));
         RegisterComponents();
     }
+
+    /// <summary>Makes the attention along the frames add nothing, as tuning starts.</summary>
+    public void ZeroInitialiseTemporal() => attn_temp?.ZeroInitialise();
 
     /// <param name="tokens">[B·F, H·W, C]</param>
     /// <param name="text">Keys and values of the text.</param>
@@ -69,6 +83,11 @@ internal sealed class SpatialTransformerBlock : nn.Module<Tensor, TextContext, F
         var hidden = norm1.call(tokens).Then(x => frames.Attend(attn1, x)).Plus(tokens);
         hidden = norm2.call(hidden).Then(x => attn2.call(x, text.For(attn2))).PlusResidual(hidden);
         hidden = norm3.call(hidden).Then(ff.call).PlusResidual(hidden);
+        if (attn_temp is not null)
+            hidden = hidden.Then(x => AlongFrames(x.unflatten(0, frames.Clips, -1)));
         return hidden.MoveToOuterDisposeScope();
     }
+
+    // [B, F, H·W, C] → [B·F, H·W, C]: every place is for itself
+    private Tensor AlongFrames(Tensor tokens) => norm_temp!.call(tokens).Then(x => attn_temp!.call(x, null)).Plus(tokens).Then(x => x.flatten(0, 1));
 }

@@ -1,4 +1,5 @@
 using AnimateDiff.Layers;
+using AnimateDiff.Weights.Layouts;
 
 namespace AnimateDiff.Denoising;
 
@@ -79,6 +80,9 @@ public sealed record UNetConfig
     /// <summary>Whether the time embedding has cosines first.</summary>
     public bool FlipSinToCos { get; init; } = true;
 
+    /// <summary>Whether the transformer blocks attend along the frames too, as Tune-A-Video's do: the block types of its files end in 3D.</summary>
+    internal bool TemporalAttention { get; init; }
+
     /// <summary>Number of attention heads.</summary>
     internal int Heads => NumAttentionHeads ?? AttentionHeadDim;
 
@@ -98,7 +102,7 @@ public sealed record UNetConfig
     /// <exception cref="RequestException">Its values do not go together.</exception>
     public static UNetConfig Parse(string json, string path)
     {
-        var config = ModelConfigFile.Parse<UNetConfig>(json, path, "UNet", BuiltOnlyAs);
+        var config = ModelConfigFile.Parse<UNetConfig>(TuneAVideoLayout.AsImageConfig(json), path, "UNet", BuiltOnlyAs) with { TemporalAttention = TuneAVideoLayout.Matches(json) };
         config.Validate();
         return config;
     }

@@ -75,6 +75,8 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         config.Validate();
         motion?.ValidateFor(config);
         (Config, Motion) = (config, motion);
+        if (config.TemporalAttention)
+            (FrameAttention, ResnetNormAcrossFrames) = (FrameAttention.FirstAndFormer, true);                // as it is tuned
 
         var channels = config.BlockOutChannels;
         var last = channels.Count - 1;
@@ -115,6 +117,18 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         ModuleWeights.Initialise(this, IsMotion, seed);
         ZeroInitialiseMotion();
     }
+
+    /// <summary>New attention along the frames for Tune-A-Video, which may have been built on the meta device: <see cref="ModuleWeights.Initialise"/>, then adding nothing.</summary>
+    /// <param name="seed">Decides all values.</param>
+    public void InitialiseTemporal(ulong seed)
+    {
+        ModuleWeights.Initialise(this, IsTemporal, seed);
+        foreach (var block in modules().OfType<SpatialTransformerBlock>())
+            block.ZeroInitialiseTemporal();
+    }
+
+    /// <summary>Whether a tensor of this name belongs to Tune-A-Video's attention along the frames.</summary>
+    public static bool IsTemporal(string name) => name.Contains(".attn_temp.") || name.Contains(".norm_temp.");
 
     /// <summary>Whether a tensor of this name belongs to the motion modules.</summary>
     public static bool IsMotion(string name) => name.Contains("motion_modules.");

@@ -16,6 +16,9 @@ internal static class UNetCost
     // Tensors of a layer's size at its widest: the image, tokens, normalised tokens, queries, keys, values, what is attended to and what becomes of it.
     private const double InLayer = 8;
 
+    // The same where each image attends to the keys and values of two others, which are gathered.
+    private const double InFrameLayer = InLayer + 4;
+
     // The same where layers run in pieces: what goes in, what comes out, and the tokens of a motion module.
     private const double InPieces = 3;
 
@@ -31,7 +34,8 @@ internal static class UNetCost
     /// <param name="outer">Outputs of the way down that are computed where only the outermost layers run (<see cref="DeepFeatures"/>); 0 for none.</param>
     public static CallCost Of(UNetConfig unet, MotionConfig? motion, int height, int width, int frames, bool inPieces, int outer = 0)
     {
-        var walk = new Walk(motion is null ? 0 : frames, inPieces ? InPieces : InLayer, inPieces, outer);
+        var walk = unet.TemporalAttention ? new Walk(frames, InFrameLayer, inPieces: false, outer, frameAttention: true)
+            : new Walk(motion is null ? 0 : frames, inPieces ? InPieces : InLayer, inPieces, outer);
         var channels = unet.BlockOutChannels;
         var last = channels.Count - 1;
         double[] places = [.. Enumerable.Range(0, channels.Count).Select(level => Math.Ceiling(height / Math.Pow(2, level)) * Math.Ceiling(width / Math.Pow(2, level)))];
@@ -69,7 +73,7 @@ internal static class UNetCost
         return new CallCost(2 * walk.Products, walk.Most, skips, 2 * (walk.Products - walk.Inner), walk.Kept);
     }
 
-    private sealed class Walk(int frames, double inLayer, bool inPieces, int outer)
+    private sealed class Walk(int frames, double inLayer, bool inPieces, int outer, bool frameAttention = false)
     {
         private readonly Stack<double> _skips = new();
 
@@ -120,6 +124,8 @@ internal static class UNetCost
             Hold((inPieces ? joined + outputs : 2 * joined + outputs) * places);
             if (attends)
                 Products += (20 * outputs + 2 * places + 2 * TextLength) * outputs * places;
+            if (attends && frameAttention)
+                Products += (4 * outputs + 2 * frames + 2 * places) * outputs * places;
             if (moves)
                 Products += (22 * outputs + 4 * frames) * outputs * places;
             if (attends || moves)

@@ -72,6 +72,13 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>Makes the result zero, as the training of a layer that is added to a trained model starts.</summary>
+    public void ZeroInitialise()
+    {
+        nn.init.zeros_(to_out[0].weight);
+        nn.init.zeros_(to_out[0].bias!);
+    }
+
     /// <summary>Keys and values of a context [M, L, D], for any number of calls.</summary>
     public KeyValue Project(Tensor context)
         => Split(to_k.call(context), to_v.call(context));

@@ -31,20 +31,21 @@ internal static class MethodRules
         request.IsZeroShot ? FrameAttention.First : isTuneAVideo ? FrameAttention.FirstAndFormer : FrameAttention.Own;
 
     /// <summary>
-    /// A request with what its method decides where nothing else does: Text2Video-Zero samples on the noise schedule of the image model, which for Stable Diffusion is not that of
-    /// AnimateDiff's motion modules.
+    /// A request with what its method decides where nothing else does: Text2Video-Zero and Tune-A-Video sample on the noise schedule of the image model, which for Stable
+    /// Diffusion is not that of AnimateDiff's motion modules.
     /// </summary>
     /// <param name="request">The request.</param>
+    /// <param name="isTuneAVideo">Whether the base model was tuned by Tune-A-Video.</param>
     /// <param name="schedulerConfig">The base model's <c>scheduler_config.json</c>; null for Stable Diffusion 1.5's schedule.</param>
-    public static GenerationRequest Settle(GenerationRequest request, string? schedulerConfig)
+    public static GenerationRequest Settle(GenerationRequest request, bool isTuneAVideo, string? schedulerConfig)
     {
-        if (!request.IsZeroShot)
+        if (!request.IsZeroShot && !isTuneAVideo)
             return request;
         var accepted = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps).Info.Accepts;
         var options = ScheduleOf(schedulerConfig).Where(option => accepted.Contains(option.Key)).ToDictionary();
         foreach (var (name, value) in request.SchedulerOptions)
             options[name] = value;
-        return request with { SchedulerOptions = options, ZeroShot = request.ZeroShotInEffect.Settled(request.Steps) };
+        return request with { SchedulerOptions = options, ZeroShot = request.IsZeroShot ? request.ZeroShotInEffect.Settled(request.Steps) : request.ZeroShot };
     }
 
     private static Dictionary<string, string> ScheduleOf(string? config)

@@ -120,14 +120,15 @@ internal sealed record TrainingRecipe
     public static TrainingRecipe Read(RecipeText text)
     {
         var root = new YamlSection(text.Path, text.Root, "the recipe");
-        var stage = root.Choice<TrainingStage>("stage") ?? throw root.Error("stage", "missing, expected domain-adapter, motion-module, motion-lora, image-finetune, vae, controlnet or sparsectrl");
+        var stage = root.Choice<TrainingStage>("stage") ?? throw root.Error("stage", "missing, expected domain-adapter, motion-module, motion-lora, image-finetune, vae, controlnet, sparsectrl or tune-a-video");
         var single = stage is TrainingStage.DomainAdapter or TrainingStage.ImageFinetune or TrainingStage.Vae or TrainingStage.Controlnet;
-        var video = !single;
+        var oneShot = stage == TrainingStage.TuneAVideo;
+        var linear = !single && !oneShot;
         var recipe = new TrainingRecipe
         {
             Stage = stage,
             Base = root.Text("base") ?? throw root.Error("base", "missing, expected the folder or file of a Stable Diffusion 1.5 model"),
-            Data = ReadData(root.Section("data") ?? throw root.Error("data", "missing, expected the data set"), single),
+            Data = ReadData(root.Section("data") ?? throw root.Error("data", "missing, expected the data set"), single, oneShot ? ReadVideo(root) : null),
         };
         recipe = recipe with
         {
@@ -147,10 +148,10 @@ internal sealed record TrainingRecipe
             Semantics = root.Choice<Semantics>("semantics") ?? recipe.Semantics,
             Cache = root.Text("cache"),
             Crop = root.Count("crop"),
-            Steps = root.Count("steps") ?? recipe.Steps,
-            BatchSize = root.Count("batch_size") ?? (stage == TrainingStage.ImageFinetune ? 50 : 4),
+            Steps = root.Count("steps") ?? (oneShot ? 500 : recipe.Steps),
+            BatchSize = root.Count("batch_size") ?? stage switch { TrainingStage.ImageFinetune => 50, TrainingStage.TuneAVideo => 1, _ => 4 },
             GradientAccumulation = root.Count("gradient_accumulation") ?? 1,
-            LearningRate = root.Positive("learning_rate") ?? (stage is TrainingStage.ImageFinetune or TrainingStage.Controlnet ? 1e-5 : 1e-4),
+            LearningRate = root.Positive("learning_rate") ?? stage switch { TrainingStage.ImageFinetune or TrainingStage.Controlnet => 1e-5, TrainingStage.TuneAVideo => 3e-5, _ => 1e-4 },
             ScaleLearningRate = root.Flag("scale_lr") ?? false,
             LearningRateSchedule = root.Choice<LearningRateShape>("lr_schedule") ?? LearningRateShape.Constant,
             WarmUp = root.Count("warmup_steps", least: 0) ?? 0,
@@ -158,13 +159,13 @@ internal sealed record TrainingRecipe
             Precision = root.OneOf("precision", "fp32", "bf16") == "bf16" ? ScalarType.BFloat16 : ScalarType.Float32,
             Device = root.Text("device") ?? recipe.Device,
             Recompute = root.Flag("recompute") ?? false,
-            CaptionDropout = root.Fraction("caption_dropout") ?? recipe.CaptionDropout,
+            CaptionDropout = root.Fraction("caption_dropout") ?? (oneShot ? 0 : recipe.CaptionDropout),
             MinSnrGamma = root.Positive("min_snr_gamma"),
             LogitMean = root.Number("logit_mean") ?? 0,
             LogitStd = root.Positive("logit_std"),
             OffsetNoise = root.Number("offset_noise") ?? 0,
             Prediction = root.Choice<PredictionType>("prediction_type") ?? PredictionType.Epsilon,
-            BetaShape = root.Choice<BetaShape>("beta_schedule") ?? (video ? BetaShape.Linear : BetaShape.ScaledLinear),
+            BetaShape = root.Choice<BetaShape>("beta_schedule") ?? (linear ? BetaShape.Linear : BetaShape.ScaledLinear),
             Seed = (ulong)(root.Count("seed", least: 0) ?? 42),
             CheckpointEvery = root.Count("checkpoint_every") ?? recipe.CheckpointEvery,
             KeepCheckpoints = root.Count("keep_checkpoints") ?? recipe.KeepCheckpoints,
@@ -177,10 +178,22 @@ internal sealed record TrainingRecipe
     }
 
     /// <summary>A data set; image stages take single frames of whatever it holds.</summary>
-    internal static DatasetOptions ReadData(YamlSection section, bool single)
+    /// <param name="section">The section.</param>
+    /// <param name="single">Whether the stage takes single frames.</param>
+    /// <param name="video">The one video and what it shows (null: what the text beside it says), in the stage that is tuned on one; null elsewhere.</param>
+    internal static DatasetOptions ReadData(YamlSection section, bool single, (string Path, string? Prompt)? video = null)
     {
-        var data = DatasetOptions.Read(section);
+        var data = DatasetOptions.Read(section, video?.Path) with { Caption = video?.Prompt };
         return single ? data with { Frames = 1 } : data;
+    }
+
+    private static (string Path, string? Prompt) ReadVideo(YamlSection root)
+    {
+        var video = root.Text("video") ?? throw root.Error("video", "missing, expected the video to tune on, such as video=skiing.mp4");
+        var prompt = root.Text("prompt");
+        if (prompt is null && File.Exists(video) && FolderEntries.CaptionBeside(video) == "")
+            throw root.Error("prompt", "missing, and there is no text beside the video; expected what the video shows, such as prompt='a man is skiing'");
+        return (video, prompt);
     }
 
     private static OptimizerOptions ReadOptimizer(YamlSection root)
@@ -221,6 +234,8 @@ internal sealed record TrainingRecipe
             throw root.Error("cache", "the vae stage makes the latents anew in each step: leave it out");
         if (Cache is not null && Data.Flip)
             throw root.Error("cache", "cached latents cannot be flipped: set data.flip to false, or leave out the cache");
+        if (Stage == TrainingStage.TuneAVideo && Data.Frames < 2)
+            throw root.Error("data", $"frames is {Data.Frames}: a model is tuned on a video of at least 2 frames");
         if (LogitMean != 0 && LogitStd is null)
             throw root.Error("logit_mean", "logit-normal timesteps need logit_std too, such as 1");
         if (WarmUp >= Steps)

@@ -77,6 +77,7 @@ internal sealed class TrainingRun : IDisposable
         TrainingStage.MotionModule => new MotionModuleRecipe(options, TrainingModels.Load(options)),
         TrainingStage.Controlnet => new ControlNetRecipe(options, TrainingModels.Load(options)),
         TrainingStage.Sparsectrl => new SparseControlRecipe(options, TrainingModels.Load(options)),
+        TrainingStage.TuneAVideo => new TuneAVideoRecipe(options, TrainingModels.Load(options)),
         _ => new MotionLoraRecipe(options, TrainingModels.Load(options)),
     };
 

@@ -23,4 +23,7 @@ internal enum TrainingStage
 
     /// <summary>A SparseCtrl encoder on clips, with base and motion modules frozen (Guo et al. 2023, arXiv 2311.16933).</summary>
     Sparsectrl,
+
+    /// <summary>The image UNet on one video: its queries, and attention along the frames (Tune-A-Video: Wu et al. 2023, arXiv 2212.11565).</summary>
+    TuneAVideo,
 }

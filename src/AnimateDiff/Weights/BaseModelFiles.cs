@@ -84,9 +84,9 @@ public sealed class BaseModelFiles : IDisposable
     {
         (UNet, UNetConfig) = Part("unet", ModelConfigs.UNet);
         var unet = ModelDetection.Detect(UNet);
-        if (unet.Kind != CheckpointKind.UNet)
+        if (unet.Kind != CheckpointKind.UNet && !unet.IsTuneAVideo)
             throw new FileException(Path, $"{Path} has {KindSentences.Short(unet)} in unet/, not the UNet of a base model; use the folder of a Stable Diffusion model.");
-        Kind = unet with { Kind = CheckpointKind.BaseFolder };
+        Kind = unet with { Kind = unet.IsTuneAVideo ? CheckpointKind.TuneAVideo : CheckpointKind.BaseFolder };
         RefuseSd2();
         (Vae, VaeConfig) = Part("vae", vae => ModelConfigs.Vae(vae, Kind.Family));
         (TextEncoder, TextEncoderConfig) = Part("text_encoder", ModelConfigs.Text);

@@ -57,6 +57,7 @@ public static class CheckpointConverter
         (CheckpointKind.MotionModule or CheckpointKind.MotionUNet, ConversionTarget.Kohya) => "kohya's layout is for LoRAs; choose official or diffusers",
         (CheckpointKind.MotionModule or CheckpointKind.MotionUNet, _) => "single files hold no motion modules; choose official or diffusers",
         (CheckpointKind.DomainAdapter or CheckpointKind.MotionLora or CheckpointKind.Lora, _) => "a LoRA is no base model; choose diffusers, official or kohya",
+        (CheckpointKind.TuneAVideo, _) => "no other layout has its attention along the frames",
         (CheckpointKind.Unknown, _) => "none of the layouts known here fits its tensors, which 'animatediff inspect' lists",
         _ => "only base models, motion modules and LoRAs are converted",
     };

@@ -120,7 +120,7 @@ public static class CheckpointInspector
             var kinds = open.ToDictionary(part => part.Key, part => ModelDetection.Detect(part.Value));
             var kind = kinds["unet"] with
             {
-                Kind = CheckpointKind.BaseFolder,
+                Kind = kinds["unet"].IsTuneAVideo ? CheckpointKind.TuneAVideo : CheckpointKind.BaseFolder,
                 Layout = kinds.Values.Any(part => part.Layout == CheckpointLayout.LegacyDiffusers) ? CheckpointLayout.LegacyDiffusers : CheckpointLayout.Diffusers,
                 ParameterCount = kinds.Values.Sum(part => part.ParameterCount),
                 DTypes = [.. kinds.Values.SelectMany(part => part.DTypes).Distinct().Order()],

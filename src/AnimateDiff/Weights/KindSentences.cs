@@ -61,7 +61,7 @@ internal static class KindSentences
             CheckpointKind.SparseControlNet => $"a SparseCtrl encoder{family}",
             CheckpointKind.IPAdapter => $"an IP-Adapter{Name(kind.IPAdapter?.Variant)}{family}",
             CheckpointKind.TextualInversion => $"a textual inversion{family}",
-            CheckpointKind.TuneAVideo => "the temporal layers of a Tune-A-Video model",
+            CheckpointKind.TuneAVideo => kind.BlockWidths.Count > 0 ? $"a Tune-A-Video model{family}" : "the temporal layers of a Tune-A-Video model",
             _ => "nothing known here",
         };
     }

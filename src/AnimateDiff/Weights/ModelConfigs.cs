@@ -25,7 +25,7 @@ internal static class ModelConfigs
         var sdxl = shape.Family == ModelFamily.StableDiffusionXL;
         var config = new JsonObject
         {
-            ["_class_name"] = "UNet2DConditionModel",
+            ["_class_name"] = unet.Mentions(".attn_temp.") ? "UNet3DConditionModel" : "UNet2DConditionModel",
             ["act_fn"] = "silu",
             // diffusers' historic name for what is the number of heads
             ["attention_head_dim"] = shape.Family == ModelFamily.StableDiffusion1 ? Sd1Heads : Array(shape.Widths.Select(width => Math.Max(1, width / HeadWidth))),

@@ -42,7 +42,8 @@ public static partial class ModelDetection
         if (file.Mentions(".motion_modules.") || file.Mentions(".temporal_attentions."))
             return Motion(file, configuredPositions);
         if (file.Mentions(".attn_temp."))
-            return new ModelKind { Kind = CheckpointKind.TuneAVideo, Layout = CheckpointLayout.Diffusers };
+            return UNetShape.Matches(file) ? Of(CheckpointKind.TuneAVideo, CheckpointLayout.Diffusers, UNetShape.Of(file))
+                : new ModelKind { Kind = CheckpointKind.TuneAVideo, Layout = CheckpointLayout.Diffusers };
         if (UNetShape.Matches(file))
             return Of(CheckpointKind.UNet, CheckpointLayout.Diffusers, UNetShape.Of(file));
         if (file.Has("encoder.conv_in.") && file.Has("decoder.conv_in."))

@@ -40,7 +40,7 @@ public enum CheckpointKind
     IPAdapter,
     /// <summary>An embedding made by textual inversion.</summary>
     TextualInversion,
-    /// <summary>The temporal layers of Tune-A-Video.</summary>
+    /// <summary>A base model tuned on one video by Tune-A-Video, its UNet, or the temporal layers alone.</summary>
     TuneAVideo,
 }
 
@@ -174,6 +174,9 @@ public sealed record ModelKind
 
     /// <summary>Types of its floating point tensors.</summary>
     public IReadOnlyList<ScalarType> DTypes { get; init; } = [];
+
+    /// <summary>Whether it is tuned on one video (Tune-A-Video).</summary>
+    internal bool IsTuneAVideo => Kind == CheckpointKind.TuneAVideo;
 
     /// <summary>One sentence for people.</summary>
     public string Sentence { get; init; } = "";

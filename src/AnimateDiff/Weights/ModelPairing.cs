@@ -26,6 +26,8 @@ public static class ModelPairing
     public static void CheckMotion(string path, ModelKind motion, ModelKind baseModel)
     {
         RequireMotion(path, motion);
+        if (baseModel.IsTuneAVideo)
+            throw new FileException(path, $"{path} is {KindSentences.Short(motion)}, but the base is {KindSentences.Short(baseModel)}, which moves by itself; leave out --motion, or use the base model that it was tuned from.");
         CheckFamily(path, motion, baseModel);
         CheckWidths(path, motion, baseModel);
     }
@@ -94,6 +96,7 @@ public static class ModelPairing
         CheckpointKind.ControlNet => "; give it as --controlnet",
         CheckpointKind.SparseControlNet => "; give it as --sparsectrl",
         CheckpointKind.IPAdapter => "; give it as --ip-adapter",
+        CheckpointKind.TuneAVideo => "; name the whole folder of the tuned model as --base",
         CheckpointKind.UNet or CheckpointKind.Vae or CheckpointKind.TextEncoder => "; it is one part of a base model, so name the whole folder as --base",
         CheckpointKind.Unknown => "; 'animatediff inspect' lists its tensors",
         _ => "",

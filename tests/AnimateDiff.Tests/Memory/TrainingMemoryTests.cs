@@ -19,10 +19,11 @@ public sealed class TrainingMemoryTests : IDisposable
     [InlineData("image-finetune", "rank=2 min_snr_gamma=5 offset_noise=0.1")]
     [InlineData("vae", "crop=16")]
     [InlineData("motion-module", "cache=CACHE")]
+    [InlineData("tune-a-video", "video=CLIP recompute=true")]
     public async Task Steps_leave_no_tensors(string stage, string settings)
     {
         // The same caption in each step: embeddings of captions are kept on purpose.
-        string[] others = settings.Replace("ADAPTER", Goldens.Model("domain-adapter.ckpt")).Replace("CACHE", _folder["cache"]).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        string[] others = settings.Replace("ADAPTER", Goldens.Model("domain-adapter.ckpt")).Replace("CACHE", _folder["cache"]).Replace("CLIP", Path.Combine(TrainingRuns.Clips, "0.webp")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var recipe = await TrainingRuns.RecipeAsync(_folder, stage, ["steps=5", "batch_size=1", "data.limit=1", "caption_dropout=0", .. others]);
         var counter = new Counter();
         await Trainer.RunAsync(new TrainingRequest(recipe) { Output = _folder["run"] }, counter, TestContext.Current.CancellationToken);

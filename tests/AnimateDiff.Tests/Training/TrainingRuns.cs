@@ -31,7 +31,7 @@ internal static class TrainingRuns
     public static async Task<string> RecipeAsync(TempFolder folder, string stage, params string[] settings)
     {
         await Data.Value;
-        string[] all = [$"data.path={(stage is "image-finetune" or "vae" or "controlnet" ? Stills : Clips)}", .. stage == "motion-lora" ? [$"motion={ReferenceModels.OfficialMotion("v2")}"] : (string[])[], .. settings];
+        string[] all = [.. stage == "tune-a-video" ? (string[])[] : [$"data.path={(stage is "image-finetune" or "vae" or "controlnet" ? Stills : Clips)}"], .. stage == "motion-lora" ? [$"motion={ReferenceModels.OfficialMotion("v2")}"] : (string[])[], .. settings];
         var path = folder.Write($"{Guid.NewGuid():N}.yaml", $$"""
             stage: {{stage}}
             base: {{Goldens.Model("nano-sd15")}}

@@ -11,6 +11,9 @@ internal sealed record DatasetOptions
     /// <summary>Key <c>video_folder</c>: where the videos of a CSV (and the relative paths of a JSONL file) are; a JSONL file's own folder without it.</summary>
     public string? VideoFolder { get; init; }
 
+    /// <summary>The caption of every entry, which is then looked for nowhere else; null for each one's own. The stage that tunes on one video sets it.</summary>
+    public string? Caption { get; init; }
+
     /// <summary>
     /// Key <c>conditions</c>: a folder with a picture or clip for every entry, under the entry's name with any ending, which a control network follows; null for none.
     /// Not with <see cref="Camera"/>.
@@ -22,6 +25,9 @@ internal sealed record DatasetOptions
 
     /// <summary>Key <c>stride</c>: frames of the video from one frame of a sample to the next, 1…1000.</summary>
     public int Stride { get; init; } = 4;
+
+    /// <summary>Key <c>start</c>: the frame of the video that every sample begins with, from 0; null for a random one. The video must have all frames of a sample from there.</summary>
+    public int? Start { get; init; }
 
     /// <summary>Key <c>width</c> in pixels, a multiple of 8, 8…4096.</summary>
     public int Width { get; init; } = 256;
@@ -51,17 +57,20 @@ internal sealed record DatasetOptions
     public Easing CameraEasing { get; init; }
 
     /// <summary>Reads the <c>data:</c> section of a recipe; valid afterwards.</summary>
+    /// <param name="data">The section.</param>
+    /// <param name="video">The one video that is read instead of <c>path</c>; null where <c>path</c> says what is.</param>
     /// <exception cref="RequestException">A key is unknown or missing, or a value is wrong.</exception>
-    public static DatasetOptions Read(YamlSection data)
+    public static DatasetOptions Read(YamlSection data, string? video = null)
     {
         var defaults = new DatasetOptions { Paths = [] };
         var options = new DatasetOptions
         {
-            Paths = data.Texts("path") is { Count: > 0 } paths ? paths : throw data.Error("path", "a CSV, a JSONL file, a folder or a list of them is expected"),
+            Paths = video is not null ? [video] : data.Texts("path") is { Count: > 0 } paths ? paths : throw data.Error("path", "a CSV, a JSONL file, a folder or a list of them is expected"),
             VideoFolder = data.Text("video_folder"),
             Conditions = data.Text("conditions"),
             Frames = data.Count("frames") ?? defaults.Frames,
             Stride = data.Count("stride") ?? defaults.Stride,
+            Start = data.Count("start", least: 0),
             Width = data.Count("width") ?? defaults.Width,
             Height = data.Count("height") ?? defaults.Height,
             Flip = data.Flag("flip") ?? defaults.Flip,
@@ -85,6 +94,8 @@ internal sealed record DatasetOptions
         Require(Stride is >= 1 and <= 1000, $"data.stride is {Stride}", "expected 1 to 1000");
         Require(Width is >= 8 and <= 4096 && Width % 8 == 0, $"data.width is {Width}", "expected a multiple of 8 from 8 to 4096");
         Require(Height is >= 8 and <= 4096 && Height % 8 == 0, $"data.height is {Height}", "expected a multiple of 8 from 8 to 4096");
+        Require(Start is not < 0, $"data.start is {Start}", "expected the number of a frame, from 0, or no start at all");
+        Require(Start is null || Camera is null, "data.start and data.camera do not go together", "a movement is made of a whole clip; remove one of the two");
         Require(Limit is not < 1, $"data.limit is {Limit}", "expected at least 1, or no limit at all");
         Require(MaxBadFraction is >= 0 and <= 1, $"data.max_bad_fraction is {MaxBadFraction}", "expected 0 to 1");
         if (Camera is not { } camera)

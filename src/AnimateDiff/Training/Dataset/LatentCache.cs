@@ -61,7 +61,7 @@ internal sealed class LatentCache(string folder, TrainingSet set, string vae)
         using var file = SafetensorsFile.Open(PathOf(entry));
         var (mean, variance) = (file["mean"].Read(), file["log_variance"].Read());
         var frames = set.Options.Camera is not null ? [.. Enumerable.Range(0, (int)mean.shape[0])]
-            : TrainingSet.FrameIndices((int)mean.shape[0], set.Options.Frames, set.Options.Stride, draw);
+            : TrainingSet.FrameIndices((int)mean.shape[0], set.Options.Frames, set.Options.Stride, draw, set.Options.Start);
         var index = tensor(frames.Select(frame => (long)frame).ToArray());
         return new(mean.index_select(0, index).to(device).MoveToOuterDisposeScope(), variance.index_select(0, index).to(device).MoveToOuterDisposeScope());
     }

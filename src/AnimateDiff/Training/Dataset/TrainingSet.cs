@@ -34,7 +34,7 @@ internal sealed class TrainingSet
     }
 
     /// <summary>The caption of an entry as it was written; empty when there is none.</summary>
-    public string Caption(int entry) => _entries[entry].Caption;
+    public string Caption(int entry) => Options.Caption ?? _entries[entry].Caption;
 
     /// <summary>The caption that belongs to <see cref="ReadAsync"/> with the same draw: of a mirrored clip, left and right are swapped.</summary>
     public string Caption(int entry, SampleDraw draw) => IsFlipped(draw) ? Captions.Mirrored(Caption(entry)) : Caption(entry);
@@ -56,11 +56,12 @@ internal sealed class TrainingSet
     /// <param name="frames">Frames of the sample, at least 1.</param>
     /// <param name="stride">Frames of the clip from one to the next, at least 1.</param>
     /// <param name="draw">Places the window, by <see cref="SampleDraw.StartStream"/>.</param>
+    /// <param name="from">Where the window is instead, if not null: it begins with this frame.</param>
     /// <returns><paramref name="frames"/> numbers of frames from 0, ascending.</returns>
-    public static int[] FrameIndices(int length, int frames, int stride, SampleDraw draw)
+    public static int[] FrameIndices(int length, int frames, int stride, SampleDraw draw, int? from = null)
     {
-        var window = (int)Math.Min(length, (frames - 1L) * stride + 1);
-        var start = draw.Below(SampleDraw.StartStream, length - window + 1);
+        var window = (int)Math.Min(length - (from ?? 0), (frames - 1L) * stride + 1);
+        var start = from ?? draw.Below(SampleDraw.StartStream, length - window + 1);
         var step = frames > 1 ? (window - 1) / (frames - 1.0) : 0;
         // numpy's linspace sets the last number itself, so that rounding cannot make it one less
         return [.. Enumerable.Range(0, frames).Select(i => i > 0 && i == frames - 1 ? start + window - 1 : (int)Math.Floor(i * step + start))];
@@ -74,7 +75,7 @@ internal sealed class TrainingSet
     /// <exception cref="FileException">The file is missing, damaged or no video, or has one frame where a video is needed.</exception>
     public async Task<VideoFrames> ReadAsync(int entry, SampleDraw draw, CancellationToken cancellationToken)
     {
-        var indices = FrameIndices(await LengthAsync(entry, cancellationToken), Options.Frames, Options.Stride, draw);
+        var indices = FrameIndices(await LengthAsync(entry, cancellationToken), Options.Frames, Options.Stride, draw, Options.Start);
         var frames = await ChosenAsync(Locate(entry), indices, cancellationToken);
         return _camera is not null ? _camera.Make(frames, Options.Frames) : IsFlipped(draw) ? Mirror(frames) : frames;
     }
@@ -87,7 +88,7 @@ internal sealed class TrainingSet
         if (Options.Conditions is not { } folder)
             return null;
         var path = ConditionFiles.Find(folder, Name(entry));
-        var frames = await ChosenAsync(path, FrameIndices(await LengthAsync(entry, cancellationToken), Options.Frames, Options.Stride, draw), cancellationToken);
+        var frames = await ChosenAsync(path, FrameIndices(await LengthAsync(entry, cancellationToken), Options.Frames, Options.Stride, draw, Options.Start), cancellationToken);
         return IsFlipped(draw) ? Mirror(frames) : frames;
     }
 
@@ -105,10 +106,12 @@ internal sealed class TrainingSet
         var path = Locate(entry);
         if (!_lengths.TryGetValue(entry, out var length))
             _lengths[entry] = length = await VideoReader.CountFramesAsync(path, cancellationToken);
-        if (length > 1 || Options.Frames == 1 || _camera is not null)
+        if (Options.Start is { } start ? length - start >= Options.Frames : length > 1 || Options.Frames == 1 || _camera is not null)
             return length;
         // ffprobe finds a frame in any file that is named as a picture
         await VideoReader.ReadAsync(path, maxFrames: 1, cancellationToken: cancellationToken);
+        if (length > 1)
+            throw new FileException(path, $"'{path}' has {length} frames, but samples have {Options.Frames} from frame {Options.Start} on; lower data.frames or data.start.");
         throw new FileException(path, $"'{path}' has one frame, but samples of {Options.Frames} frames need a video; set data.frames to 1 for images.");
     }
 

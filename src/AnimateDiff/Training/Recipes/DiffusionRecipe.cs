@@ -100,7 +100,7 @@ internal abstract class DiffusionRecipe : IRecipe
         if (Options.Validation is not { Prompts: { Count: > 0 } prompts } validation)
             return [];
         var pixels = Models.Vae.Config.PixelsPerLatent;
-        var frames = Models.UNet.Motion is null ? 1 : Options.Data.Frames;
+        var frames = Models.UNet.Motion is null && !Models.UNet.Config.TemporalAttention ? 1 : Options.Data.Frames;
         var size = (frames, Options.Data.Height / pixels, Options.Data.Width / pixels);
         var sampler = new ValidationSampler(Models.UNet, Models.Vae, Options, validation);
         return [.. prompts.SelectMany((prompt, i) =>

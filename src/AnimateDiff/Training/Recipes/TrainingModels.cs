@@ -73,10 +73,17 @@ internal sealed class TrainingModels : IDisposable
         Text = Own(new ClipTextModel(ClipTextConfig.Parse(Configs.Text, recipe.Base), META));
         Fill(Text, files?.TextEncoder, "text encoder", recipe, seed: 1);
 
-        var motion = MotionOf(recipe, UNetConfig.Parse(Configs.UNet, recipe.Base));
+        var unet = UNetOf(recipe);
+        var motion = MotionOf(recipe, unet);
         using var motionFiles = motion.Files;
-        UNet = Own(new UNetMotionModel(UNetConfig.Parse(Configs.UNet, recipe.Base), motion.Config, META));
-        Fill(UNet, files?.UNet, "UNet", recipe, seed: 2, name => !UNetMotionModel.IsMotion(name));
+        UNet = Own(new UNetMotionModel(unet, motion.Config, META));
+        var addsTemporal = unet.TemporalAttention && files is { Kind.IsTuneAVideo: false };
+        Fill(UNet, files?.UNet, "UNet", recipe, seed: 2, name => !UNetMotionModel.IsMotion(name) && !(addsTemporal && UNetMotionModel.IsTemporal(name)));
+        if (addsTemporal)
+        {
+            UNet.InitialiseTemporal(recipe.Seed + 3);
+            Move(UNet, recipe);
+        }
         if (motionFiles is not null)
             Fill(UNet, motionFiles.Weights, "motion module", recipe, seed: 3, UNetMotionModel.IsMotion);
         else if (motion.Config is not null)
@@ -87,7 +94,7 @@ internal sealed class TrainingModels : IDisposable
         MotionConfigText = motion.Config is null ? "" : ModelConfigs.Text(ModelConfigs.Motion(motion.Config));
         UNet.ComputesPositions = recipe.Semantics == Semantics.Official;
         UNet.MotionNormAcrossFrames = recipe.Semantics == Semantics.Diffusers;
-        UNet.ResnetNormAcrossFrames = recipe.Semantics == Semantics.Official && (motionFiles?.Traits.ResnetNormAcrossFrames ?? (motion.Config is not null && recipe.MotionVersion == "v1"));
+        UNet.ResnetNormAcrossFrames = unet.TemporalAttention || recipe.Semantics == Semantics.Official && (motionFiles?.Traits.ResnetNormAcrossFrames ?? (motion.Config is not null && recipe.MotionVersion == "v1"));
 
         var vae = vaeFiles?.Weights ?? files?.Vae
             ?? throw new RequestException($"A UNet is trained on the latents of a VAE, and {recipe.Base} has none: set vae to a trained one.");
@@ -135,6 +142,15 @@ internal sealed class TrainingModels : IDisposable
             throw new FileException(path, $"{path} is no domain adapter; domain_adapter takes a LoRA on the attention of the image layers.");
         using var stack = new LoraStack(new Dictionary<string, nn.Module> { ["unet"] = UNet });
         stack.Set([(file.Weights, scale.InFrame(0))]);
+    }
+
+    private UNetConfig UNetOf(TrainingRecipe recipe)
+    {
+        var unet = UNetConfig.Parse(Configs.UNet, recipe.Base);
+        if (recipe.Stage == TrainingStage.TuneAVideo)
+            return unet with { TemporalAttention = true };
+        return !unet.TemporalAttention ? unet
+            : throw new RequestException($"{recipe.Base} is tuned on one video by Tune-A-Video, and only the stage tune-a-video goes on with it: name the base model that it was tuned from.");
     }
 
     private static (MotionConfig? Config, MotionFiles? Files) MotionOf(TrainingRecipe recipe, UNetConfig unet)

@@ -1,3 +1,4 @@
+using AnimateDiff.Denoising;
 using AnimateDiff.Noise;
 using AnimateDiff.Tests.Text;
 using AnimateDiff.Training;
@@ -59,6 +60,17 @@ public class TrainingParityTests
     {
         var options = Options(TrainingStage.Sparsectrl, "v3") with { Control = Goldens.Model("sparsectrl-rgb"), Condition = ControlCondition.Rgb, Recompute = recompute };
         return Exact(dtype, new SparseControlRecipe(options, Models(options, dtype)));
+    });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Tune_a_video_learns_as_in_the_original(bool recompute) => Check("train-tune-a-video", 3e-5, name => $"after.{name}", dtype =>
+    {
+        var models = Models(Options(TrainingStage.TuneAVideo, null), dtype);
+        using var temporal = WeightFile.Open(Goldens.Model("tune-a-video-temporal.safetensors"));
+        ModuleWeights.Load(models.UNet, temporal, "temporal layers", dtype, part: UNetMotionModel.IsTemporal);
+        return new TuneAVideoRecipe(Options(TrainingStage.TuneAVideo, null) with { Recompute = recompute }, models);
     });
 
     private static ControlRecipe Exact(ScalarType dtype, ControlRecipe recipe)
@@ -149,7 +161,7 @@ public class TrainingParityTests
         Motion = motion is null ? null : ReferenceModels.DiffusersMotion(motion),
         Rank = 4,
         Semantics = Semantics.Diffusers,
-        BetaShape = stage is TrainingStage.DomainAdapter or TrainingStage.Controlnet ? BetaShape.ScaledLinear : BetaShape.Linear,
+        BetaShape = stage is TrainingStage.DomainAdapter or TrainingStage.Controlnet or TrainingStage.TuneAVideo ? BetaShape.ScaledLinear : BetaShape.Linear,
         Data = new DatasetOptions { Paths = ["-"] },
     };
 }
