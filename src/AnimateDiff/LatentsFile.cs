@@ -21,7 +21,7 @@ public sealed record LatentsFile
     /// <summary>F, frames of the clip.</summary>
     public int Frames { get; }
 
-    /// <summary>h, in latent pixels: an eighth of the picture's height.</summary>
+    /// <summary>h, in latent pixels, of which Stable Diffusion's are 8 pixels of the picture.</summary>
     public int Height { get; }
 
     /// <summary>w, in latent pixels.</summary>
@@ -39,7 +39,7 @@ public sealed record LatentsFile
         if (!file.TryGetValue(Name, out var latents))
             throw new FileException(path, $"{path} has no tensor '{Name}' among its {file.Count}; expected a file that 'animatediff invert' wrote.");
         if (latents.Shape is not [1, InitialLatents.Channels, >= 1, >= 1, >= 1])
-            throw new FileException(path, $"The latents in {path} have the shape [{string.Join(", ", latents.Shape)}]; expected [1, {InitialLatents.Channels}, frames, height / 8, width / 8].");
+            throw new FileException(path, $"The latents in {path} have the shape [{string.Join(", ", latents.Shape)}]; expected [1, {InitialLatents.Channels}, frames, h, w] in latent pixels.");
         return new LatentsFile(path, latents.Shape, file.Metadata.TryGetValue(RecipeKey, out var recipe) ? Recipe.FromJson(recipe, path) : null);
     }
 
