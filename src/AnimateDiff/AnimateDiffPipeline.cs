@@ -200,6 +200,7 @@ public sealed class AnimateDiffPipeline : IDisposable
             using var run = NewDisposeScope();
             using var _ = inference_mode();
             using var made = DenoiseAlone(request, size, new DdimInverseScheduler(sampler), "", warnings, progress, cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
             LatentsFile.Write(path, cat([.. made.Blocks.Select(made.Read)], 2), recipe);
             return new GeneratedFile(recipe, warnings);
         }, cancellationToken);
