@@ -3,7 +3,7 @@ namespace AnimateDiff.Noise.Samplers;
 /// <summary>
 /// The steps of <see cref="DdimScheduler"/> taken backwards, from the clean sample to noise: the same pairs of ᾱ, exchanged, so that a sampler of the same options
 /// and steps goes the way back. It is not exact, for the noise is predicted where a step begins and not where the sampler's begins (Dhariwal and Nichol 2021,
-/// https://arxiv.org/abs/2105.05233, appendix F; Mokady et al. 2022, https://arxiv.org/abs/2211.09794).
+/// https://arxiv.org/abs/2105.05233; Mokady et al. 2022, https://arxiv.org/abs/2211.09794).
 /// </summary>
 internal sealed class DdimInverseScheduler : AlphaBarScheduler
 {
