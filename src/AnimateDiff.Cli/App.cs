@@ -15,7 +15,7 @@ internal static class App
         var verbose = new Option<bool>("--verbose") { Description = "Show the trace of an error.", Recursive = true };
         var root = new Command("animatediff", "AnimateDiff: text to animation with Stable Diffusion 1.5 and motion modules.")
         {
-            GenerateCommand.Create(), RunCommand.Create(), ReproduceCommand.Create(), EnhanceCommand.Create(), TrainCommand.Create(), DatasetCommand.Create(), ToyboxCommand.Create(),
+            GenerateCommand.Create(), RunCommand.Create(), ReproduceCommand.Create(), InvertCommand.Create(), EnhanceCommand.Create(), TrainCommand.Create(), DatasetCommand.Create(), ToyboxCommand.Create(),
             InspectCommand.Create(), EvaluateCommand.Create(), ConvertCommand.Create(), PullCommand.Create(),
             help, new VersionOption(), verbose,
         };

@@ -64,6 +64,7 @@ internal static class GenerateCommand
                 PromptsAt = source.PromptsAt(parsed),
                 ImagePrompts = images.Prompts(parsed),
             };
+            request = SourceArguments.AsInverted(parsed, request, steps, semantics);
             request = finish.Apply(parsed, speed.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, method.Apply(parsed, request, steps))), steps, scheduler));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
             if (model.UsesEmbedded(parsed))
@@ -82,6 +83,7 @@ internal static class GenerateCommand
               animatediff generate "a lake" "a forest" --seed 1 --base sd15/ --motion v3_sd15_mm.ckpt --domain-adapter v3_sd15_adapter.ckpt:0.5 --out frames/
               animatediff generate "waves at night" --frames 64 --context 16:4:closed --base sd15/ --motion v3_sd15_mm.ckpt --out loop.mp4
               animatediff generate "a watercolour of a corgi" --video corgi.mp4 --strength 0.6 --base sd15/ --motion v3_sd15_mm.ckpt
+              animatediff generate "a green ball moves right" --latents ball.safetensors --guidance 4
               animatediff generate "a field in spring" --prompt-at "8:a field in winter" --base sd15/ --motion v3_sd15_mm.ckpt
               animatediff generate "a dancer in the rain" --base sd15/ --motion v3_sd15_mm.ckpt --controlnet openpose/:0.8:0-0.6 --control poses.mp4
               animatediff generate "waves at a beach" --base sd15/ --motion v3_sd15_mm.ckpt --sparsectrl v3_sd15_sparsectrl_rgb.ckpt --sparse 0:beach.png
@@ -114,7 +116,8 @@ internal static class GenerateCommand
             : throw new RequestException($"{prompts.Count} prompts and {seeds.Count} seeds do not pair: give one seed, or as many as prompts.");
     }
 
-    private static Dictionary<string, string> KeyValues(IEnumerable<string> options)
+    /// <summary>What <c>--scheduler-option</c> was given.</summary>
+    internal static Dictionary<string, string> KeyValues(IEnumerable<string> options)
     {
         var pairs = new Dictionary<string, string>();
         foreach (var option in options)

@@ -74,7 +74,7 @@ internal static class Generation
     }
 
     /// <summary>The recipe with names of the hub and of the embedded model instead of this machine's paths, so that it can be made again elsewhere.</summary>
-    private static Recipe AsGiven(Recipe recipe, PipelineOptions options, GenerationRequest request) => recipe with
+    internal static Recipe AsGiven(Recipe recipe, PipelineOptions options, GenerationRequest request) => recipe with
     {
         Base = options.Base,
         Motion = options.Motion,

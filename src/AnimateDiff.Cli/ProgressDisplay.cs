@@ -16,8 +16,10 @@ internal static class ProgressDisplay
     }
 
     /// <summary>Runs work of a pipeline.</summary>
-    public static Task<T> RunAsync<T>(Func<IProgress<GenerationProgress>, Task<T>> work) =>
-        RunAsync<T>(progress => work(new Relay<GenerationProgress>(step => progress.Report(new Step(Title(step.Stage), step.Done, step.Total)))));
+    /// <param name="work">The work.</param>
+    /// <param name="denoising">What its denoising is called.</param>
+    public static Task<T> RunAsync<T>(Func<IProgress<GenerationProgress>, Task<T>> work, string denoising = "Denoising") =>
+        RunAsync<T>(progress => work(new Relay<GenerationProgress>(step => progress.Report(new Step(step.Stage == GenerationStage.Denoise ? denoising : Title(step.Stage), step.Done, step.Total)))));
 
     /// <summary>How far a piece of work is.</summary>
     /// <param name="Title">What is being done.</param>
@@ -36,7 +38,6 @@ internal static class ProgressDisplay
     {
         GenerationStage.Load => "Loading",
         GenerationStage.Encode => "Encoding",
-        GenerationStage.Denoise => "Denoising",
         GenerationStage.Decode => "Decoding",
         GenerationStage.Interpolate => "Interpolating",
         _ => "Upscaling",

@@ -2,6 +2,7 @@ using AnimateDiff.Control;
 using AnimateDiff.Estimates;
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
+using AnimateDiff.Noise.Samplers;
 using AnimateDiff.Profiling;
 using AnimateDiff.Sampling;
 using AnimateDiff.Sampling.Long;
@@ -167,6 +168,44 @@ public sealed class AnimateDiffPipeline : IDisposable
         Recipe Recorded(Recipe own) => (recorded?.Invoke(own) ?? own) with { Fps = fps };
     }
 
+    /// <summary>
+    /// DDIM inversion: takes the sampler's steps backwards from a clip to noise, and writes that into a file from which <see cref="SourceKind.Latents"/> begins. With the
+    /// same prompt and a guidance scale of 1 the clip comes back, nearly; with another prompt it is edited.
+    /// </summary>
+    /// <param name="request">
+    /// What to invert, as its <see cref="GenerationRequest.Source"/>: a video, of which the VAE's mean is taken, or clean latents; and with what, usually 50 steps of ddim, a
+    /// prompt that says what the clip shows, and a guidance scale of 1. What changes over the steps does so in the order of the inversion's.
+    /// </param>
+    /// <param name="path">The file; see <see cref="LatentsFile"/>. It appears complete or not at all.</param>
+    /// <param name="recorded">What the file's recipe says instead of the one computed with, such as a model's public name instead of its path; null for no change.</param>
+    /// <param name="progress">Told of each step, on the pipeline's thread.</param>
+    /// <param name="cancellationToken">Stops after the step in progress; no part of the file is left.</param>
+    /// <returns>The recipe in the file, and what the user should know.</returns>
+    /// <exception cref="RequestException">A setting is wrong, does not go with the model, or has no way back.</exception>
+    /// <exception cref="FileException">The clip or an adapter is missing or damaged, or the file cannot be written.</exception>
+    public async Task<GeneratedFile> InvertAsync(GenerationRequest request, string path, Func<Recipe, Recipe>? recorded = null,
+        IProgress<GenerationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        OutputFile.CheckWritable(path);
+        var warnings = new List<string>();
+        request = await SettleAsync(request, warnings, cancellationToken);
+        var sampler = Inversion.SamplerOf(request);
+        var size = _parts.SizeOf(request);
+        var recipe = await _parts.RecipeOfAsync(request, size, sampler);
+        recipe = recorded?.Invoke(recipe) ?? recipe;
+        return await _worker.RunAsync(() =>
+        {
+            new Estimator(_parts).RequireFit(request, size);
+            warnings.AddRange(_parts.Apply(request));
+            using var run = NewDisposeScope();
+            using var _ = inference_mode();
+            using var made = DenoiseAlone(request, size, new DdimInverseScheduler(sampler), "", warnings, progress, cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
+            LatentsFile.Write(path, cat([.. made.Blocks.Select(made.Read)], 2), recipe);
+            return new GeneratedFile(recipe, warnings);
+        }, cancellationToken);
+    }
+
     /// <summary>Deletes the run kept in a <see cref="GenerationRequest.WorkFolder"/> once its clip is written; until then it makes the clip again without denoising.</summary>
     /// <param name="folder">The folder, which goes too where nothing else is in it.</param>
     public static void DeleteWork(string folder) => LongRun.Delete(folder);
@@ -179,7 +218,7 @@ public sealed class AnimateDiffPipeline : IDisposable
     }
 
     private async Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) => MethodRules.Settle(
-        await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, warnings, cancellationToken), _parts.IsTuneAVideo, _parts.SchedulerConfig);
+        await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, _parts.VaeConfig.PixelsPerLatent, warnings, cancellationToken), _parts.IsTuneAVideo, _parts.SchedulerConfig);
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)

@@ -72,7 +72,7 @@ public sealed record GenerationRequest
     /// <summary>The settings of Text2Video-Zero.</summary>
     internal ZeroShot ZeroShotInEffect => ZeroShot ?? new();
 
-    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16, or those of the video of <see cref="Source"/>; 8 by Text2Video-Zero, which takes 2 or more.</summary>
+    /// <summary>Frames of each clip; 1 to the motion module's length (24 or 32), or as many as memory holds with <see cref="Context"/> or <see cref="FreeNoise"/>. Null: 16, or those of <see cref="Source"/>'s video or latents; 8 by Text2Video-Zero, which takes 2 or more.</summary>
     public int? Frames { get; init; }
 
     /// <summary>Width in pixels, a multiple of 8. Null: what the base model was made for, 512 for Stable Diffusion 1.5.</summary>
@@ -161,7 +161,7 @@ public sealed record GenerationRequest
     internal bool NumbersFrames => Source is not null || PromptsAt.Count > 0 || FrameSeeds.Count > 0 || Controls.Count > 0 || Sparse is not null || ImagePrompts.Count > 0
         || GuidanceScale.IsOverFrames || Adapters.Any(adapter => adapter.Scale.IsOverFrames);
 
-    /// <summary>A video or picture the clips are made from; null: from noise alone.</summary>
+    /// <summary>A video, a picture or inverted latents the clips are made from; null: from noise alone.</summary>
     public ClipSource? Source { get; init; }
 
     /// <summary>What the prompts become at later frames, in any order; between them the text is mixed, and after the last it stays.</summary>
@@ -230,7 +230,9 @@ public sealed record GenerationRequest
         if (FreeInit is < 2)
             throw new RequestException($"{FreeInit} runs of FreeInit are not possible: expected 2 or more, usually 3.");
         if (FreeInit is not null && Source is not null)
-            throw new RequestException("FreeInit begins again from noise, a run from a video or picture begins from that: give one of them.");
+            throw new RequestException("FreeInit begins again from noise, a run from a video, picture or latents begins from that: give one of them.");
+        if (Source is { Kind: SourceKind.Latents } && (InitialNoise is not null || FrameSeeds.Count > 0))
+            throw new RequestException($"The latents in {Source.Path} are the noise the run begins from, and none is drawn: leave out the kind of noise and frames' seeds.");
         if (FreeNoise is not null && Context is not null)
             throw new RequestException("FreeNoise and context windows both decide which frames are seen together, one within the motion modules and one before them: give one of them.");
         if (WorkFolder is not null && Context is null)

@@ -43,7 +43,7 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
             : weights.UNet + weights.Vae + weights.Text + weights.Extras + Math.Max(denoising, decoding);
 
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
-        var share = request.Source is { } source ? source.Strength : 1;
+        var share = request.Source is { Kind: not SourceKind.Latents } source ? source.Strength : 1;
         var evaluations = (int)Math.Ceiling(scheduler.Timesteps.Count * share) * (request.FreeInit ?? 1);
         var total = evaluations * mean + vae.Flops * last.Clips * last.Frames;
         if (request.Hires is { } hires)

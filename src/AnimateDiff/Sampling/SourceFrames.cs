@@ -5,15 +5,18 @@ namespace AnimateDiff.Sampling;
 /// <summary>The pictures of a <see cref="ClipSource"/> in a clip's size.</summary>
 internal static class SourceFrames
 {
-    /// <summary>A request with its number of frames, which for a video is by default the video's, as far as the motion module reaches.</summary>
+    /// <summary>A request with its number of frames, which for a video is by default the video's, as far as the motion module reaches; for latents with all of their size.</summary>
     /// <param name="request">The request.</param>
     /// <param name="longest">Frames the motion module reaches.</param>
-    /// <param name="warnings">Gets a sentence where the video is longer than that.</param>
+    /// <param name="pixels">Pixels of a latent pixel.</param>
+    /// <param name="warnings">Gets a sentence where the video is longer than that, or the run not the way back of the latents' inversion.</param>
     /// <param name="cancellationToken">Ends the look into the file.</param>
-    /// <exception cref="FileException">The file is missing, or is no video.</exception>
-    /// <exception cref="RequestException">The video has fewer frames than the request asks for.</exception>
-    public static async Task<GenerationRequest> SettleAsync(GenerationRequest request, int longest, List<string> warnings, CancellationToken cancellationToken)
+    /// <exception cref="FileException">The file is missing, or is no video or no latents.</exception>
+    /// <exception cref="RequestException">The video has fewer frames than the request asks for, or the latents another size.</exception>
+    public static async Task<GenerationRequest> SettleAsync(GenerationRequest request, int longest, int pixels, List<string> warnings, CancellationToken cancellationToken)
     {
+        if (request.Source is { Kind: SourceKind.Latents } latents)
+            return LatentsFile.Open(latents.Path).Settle(request, pixels, warnings);
         if (request.Source is not { Kind: SourceKind.Video } source)
             return request;
         var count = await VideoReader.CountFramesAsync(source.Path, cancellationToken);

@@ -1,5 +1,6 @@
 using AnimateDiff.Layers;
 using AnimateDiff.Noise;
+using AnimateDiff.Noise.Samplers;
 using AnimateDiff.Video;
 
 namespace AnimateDiff.Sampling;
@@ -11,7 +12,8 @@ internal sealed class SourceStart : IDisposable
 
     private readonly Scheduler _scheduler;
     private readonly KeptFrames _source;                                    // [1, 4, F or 1, h, w], clean: what a mask keeps
-    private readonly KeptFrames _noise;                                     // [B, 4, F, h, w], unit
+    private readonly KeptFrames? _noise;                                    // [B, 4, F, h, w], unit; null where the run begins from _source as it is
+    private readonly int _clips;                                            // B, in that case
     private readonly KeptFrames? _repaint;                                  // [1, 1, F or 1, h, w], 1 where latents are made anew
 
     private readonly Tensor? _clip;                                         // [B, 4, F, h, w], clean: what the run begins from where that is not the source
@@ -20,21 +22,29 @@ internal sealed class SourceStart : IDisposable
     private SourceStart(Scheduler scheduler, int first, KeptFrames source, KeptFrames noise, KeptFrames? repaint, Tensor? clip = null, double? leaning = null) =>
         (_scheduler, First, _source, _noise, _repaint, _clip, _leaning) = (scheduler, first, source, noise, repaint, clip, leaning);
 
+    // Begins from latents as they are.
+    private SourceStart(Scheduler scheduler, int clips, KeptFrames latents) => (_scheduler, _clips, _source) = (scheduler, clips, latents);
+
     /// <summary>Index of the run's first evaluation.</summary>
     public int First { get; }
 
     /// <summary>
     /// Encodes a source and draws the noise. The generator draws in the order of the references: a sample of the VAE's distribution for each frame, then the
-    /// noise, which for a video is laid out [B, F, 4, h, w] and for an image [B, 4, F, h, w].
+    /// noise, which for a video is laid out [B, F, 4, h, w] and for an image [B, 4, F, h, w]. Latents, and a video that is inverted (the VAE's mean), are begun
+    /// from as they are, and nothing is drawn.
     /// </summary>
     /// <returns>Null where there is no source.</returns>
-    /// <exception cref="FileException">A file is missing, damaged or no video.</exception>
+    /// <exception cref="FileException">A file is missing, damaged or no video or latents.</exception>
     /// <exception cref="RequestException">A video or a mask has fewer frames than the clip.</exception>
     public static SourceStart? Of(GenerationRequest request, ClipSize size, Scheduler scheduler, PipelineParts parts, Generator generator, CancellationToken cancellationToken)
     {
         if (request.Source is not { } asked)
             return null;
         var (inFile, isVideo) = (size.IsLong(request), asked.Kind == SourceKind.Video);
+        if (asked.Kind == SourceKind.Latents)
+            return new SourceStart(scheduler, size.Clips, KeptFrames.Of([LatentsFile.Open(asked.Path).Read(parts.Device)], inFile));
+        if (scheduler is DdimInverseScheduler)
+            return new SourceStart(scheduler, size.Clips, Encode(asked, request, size, parts, null, inFile, cancellationToken));
         var repaint = Repaint(asked.Mask, size, parts, inFile, cancellationToken);
         var source = Encode(asked, request, size, parts, generator, inFile, cancellationToken);
         var noise = KeptFrames.Of(isVideo ? VideoNoise(request, size, parts, generator, inFile) : ImageNoise(request, size, parts, generator), inFile);
@@ -67,6 +77,8 @@ internal sealed class SourceStart : IDisposable
     public Tensor Latents(long[]? frames = null)
     {
         using var scope = NewDisposeScope();
+        if (_noise is null)
+            return _source.At(frames).expand(_clips, -1, -1, -1, -1).Times(_scheduler.InitNoiseSigma).MoveToOuterDisposeScope();
         var noise = _noise.At(frames);
         var begin = _leaning is { } strength
             ? LatentBlend.Towards(_source.At(frames), noise.Times(_scheduler.InitNoiseSigma), strength, (int)(frames?[0] ?? 0), _noise.Count)
@@ -85,14 +97,14 @@ internal sealed class SourceStart : IDisposable
         using var scope = NewDisposeScope();
         var (signal, noise) = index < _scheduler.Timesteps.Count ? _scheduler.LevelAt(index) : (1, 0);
         var source = _source.At(frames);
-        var kept = noise == 0 ? source : source.Times(signal).Add(_noise.At(frames).Times(noise));
+        var kept = noise == 0 ? source : source.Times(signal).Add(_noise!.At(frames).Times(noise));
         return where(_repaint.At(frames).to(ScalarType.Bool), latents, kept.to(latents.dtype)).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
     {
         _source.Dispose();
-        _noise.Dispose();
+        _noise?.Dispose();
         _repaint?.Dispose();
         _clip?.Dispose();
     }
@@ -101,17 +113,18 @@ internal sealed class SourceStart : IDisposable
     /// A source's latents [1, 4, F or 1, h, w]. diffusers encodes and draws 16 frames together; the draws are the same here, and the VAE gets as many frames
     /// at once as when it decodes.
     /// </summary>
-    private static KeptFrames Encode(ClipSource source, GenerationRequest request, ClipSize size, PipelineParts parts, Generator generator, bool inFile, CancellationToken cancellationToken) =>
+    private static KeptFrames Encode(ClipSource source, GenerationRequest request, ClipSize size, PipelineParts parts, Generator? generator, bool inFile, CancellationToken cancellationToken) =>
         KeptFrames.Of(SourceFrames.Pictures(source, size, FramesDrawnAtOnce, cancellationToken).Select(pictures => Encode(pictures, request, parts, generator, cancellationToken)), inFile);
 
-    // [n, H, W, 3] → [1, 4, n, h, w]
-    private static Tensor Encode(VideoFrames clip, GenerationRequest request, PipelineParts parts, Generator generator, CancellationToken cancellationToken)
+    // [n, H, W, 3] → [1, 4, n, h, w]; the mean without a generator
+    private static Tensor Encode(VideoFrames clip, GenerationRequest request, PipelineParts parts, Generator? generator, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
         var latents = new List<Tensor>();
         var pictures = clip.ToTensor();                                                                                  // [n, 3, H, W]
         var pixels = parts.VaeConfig.PixelsPerLatent;
-        var noise = randn([clip.Frames, InitialLatents.Channels, clip.Height / pixels, clip.Width / pixels], ScalarType.Float32, CPU, generator: generator);
+        long[] shape = [clip.Frames, InitialLatents.Channels, clip.Height / pixels, clip.Width / pixels];
+        var noise = generator is null ? zeros(shape) : randn(shape, ScalarType.Float32, CPU, generator: generator);
         var chunk = AnimateDiffPipeline.FramesAtOnce(request.DecodeChunk, clip.Height, clip.Width);
         for (var done = 0; done < clip.Frames; done += chunk)
         {
