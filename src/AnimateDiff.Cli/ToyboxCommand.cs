@@ -3,7 +3,7 @@ using AnimateDiff.Toybox;
 
 namespace AnimateDiff.Cli;
 
-/// <summary><c>animatediff toybox</c>, which renders the data set, and <c>animatediff toybox study</c>.</summary>
+/// <summary><c>animatediff toybox</c>, which renders the data set, and what is measured on it: <c>study</c> and <c>compare</c>.</summary>
 internal static class ToyboxCommand
 {
     public static Command Create()
@@ -16,7 +16,7 @@ internal static class ToyboxCommand
         var videos = Count("--videos", "Clips of 16 frames, with a watermark as in scraped video.", usual.Videos);
         var command = new Command("toybox", "Renders Toybox: a small captioned world of shapes that move, pictures and clips of 64×64, on which a whole model can be trained from nothing and measured.")
         {
-            folder, seed, images, neon, videos, StudyCommand.Create(),
+            folder, seed, images, neon, videos, StudyCommand.Create(), CompareCommand.Create(),
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {

@@ -84,5 +84,5 @@ internal static class StudyPage
     public static (string, Func<Measured, string>)[] Head { get; } = [("System", entry => entry.System.Title), ("n", entry => $"{entry.Rows.Count}")];
 
     /// <summary>A picture of the page's folder.</summary>
-    public static string Image(string name, string alt) => $"![{alt}]({Folder}/{name})";
+    public static string Image(string name, string alt, string folder = Folder) => $"![{alt}]({folder}/{name})";
 }

@@ -30,10 +30,12 @@ namespace AnimateDiff.Toybox.Study;
 /// <param name="Ends">The same of the first and the last frame alone.</param>
 /// <param name="First">Peak signal-to-noise ratio in dB of the first frame against the rendered one.</param>
 /// <param name="Last">The same of the last frame.</param>
+/// <param name="Colour">Share of the frames whose shape has the colour that is asked for.</param>
+/// <param name="Warping">What of the change between neighbouring frames is no movement, in % of the full range.</param>
 internal sealed record StudyRow(
     string System, string Files, string Settings, SampleSet Set, int Index, ulong World, ulong Seed, string Prompt, ToyMovement Asked,
     ToyMovement Shown, double X, double Y, double Seen, double Energy, double Mark, double Neon, double Radial, double Right, double Down,
-    double Overlap, double Ends, double First, double Last)
+    double Overlap, double Ends, double First, double Last, double Colour, double Warping)
 {
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -49,7 +51,8 @@ internal sealed record StudyRow(
         return new StudyRow(system.Name, files, settings, set, index, world, seed, scene.Caption, scene.Movement,
             motion.Movement, Round(motion.X), Round(motion.Y), Round(motion.Seen), Round(MotionEnergy.Of(clip), 6), Round(WatermarkStrength.Of(clip)), Round(NeonLook.Of(clip).Score),
             Round(camera.RadialFlow(clip.Frames)), Round(camera.X), Round(camera.Y),
-            Round(overlap.Average()), Round((overlap[0] + overlap[^1]) / 2), Round(Follows.Psnr(clip, guide, 0), 2), Round(Follows.Psnr(clip, guide, clip.Frames - 1), 2));
+            Round(overlap.Average()), Round((overlap[0] + overlap[^1]) / 2), Round(Follows.Psnr(clip, guide, 0), 2), Round(Follows.Psnr(clip, guide, clip.Frames - 1), 2),
+            Round(ShapeColour.Share(clip, scene.Colour)), Round(ClipMotion.Of(clip)?.WarpingError ?? 0));
     }
 
     /// <summary>As a line of JSON.</summary>

@@ -4,12 +4,18 @@ using AnimateDiff.Video;
 namespace AnimateDiff.Toybox.Study;
 
 /// <summary>Measures systems, as far as they were not measured before, and keeps pictures of their first clips.</summary>
-internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? progress, CancellationToken cancellationToken) : IAsyncDisposable
+/// <param name="options">What is measured, and how.</param>
+/// <param name="folder">The page's folder with pictures and measurements, within the output.</param>
+/// <param name="apart">Whether the first clips have a picture each, not one together.</param>
+/// <param name="progress">Told of every batch.</param>
+/// <param name="cancellationToken">Stops within a batch.</param>
+internal sealed class StudyRun(StudyOptions options, string folder, bool apart, IProgress<StudyProgress>? progress, CancellationToken cancellationToken) : IAsyncDisposable
 {
     private const int Frames = ToyRenderer.ClipFrames;
     private const int ShownClips = 3, ShownStills = 5;
 
-    private readonly StudyRows _rows = new(Path.Combine(options.Output, StudyPage.Folder, "measurements.jsonl"));
+    private readonly StudyRows _rows = new(Path.Combine(options.Output, folder, "measurements.jsonl"));
+    private readonly TunedModels _tuned = new(options, progress, cancellationToken);
     private ((string? Base, string? Motion) Of, AnimateDiffPipeline Pipeline)? _loaded;
 
     public StudyOptions Options => options;
@@ -17,17 +23,17 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
     public StudySystems Systems { get; } = new(options.Models, options.Runs);
 
     /// <summary>Path of a picture of the page.</summary>
-    public string Picture(string name) => Path.Combine(options.Output, StudyPage.Folder, name);
+    public string Picture(string name) => Path.Combine(options.Output, folder, name);
 
     /// <summary>The rows of a system, measured now where they are not there; empty where that is not possible.</summary>
-    /// <param name="part">The section that asks.</param>
+    /// <param name="part">The section that asks, measured if it is among the options'; null: measured in any case.</param>
     /// <param name="system">The system.</param>
     /// <param name="set">The scenes.</param>
     /// <param name="most">Most clips, where fewer than the set's are enough.</param>
-    public async Task<IReadOnlyList<StudyRow>> MeasureAsync(char part, StudySystem system, SampleSet set, int most = int.MaxValue)
+    public async Task<IReadOnlyList<StudyRow>> MeasureAsync(char? part, StudySystem system, SampleSet set, int most = int.MaxValue)
     {
         var settings = system.Rendered is null ? options.Settings : "";
-        var files = options.Parts.Contains(part) && system.Missing.Length == 0 ? await system.FingerprintAsync() : null;
+        var files = (part is not { } letter || options.Parts.Contains(letter)) && system.Missing.Length == 0 ? await system.FingerprintAsync() : null;
         bool Valid(StudyRow row) => row.Settings == settings && row.World == options.Seed && (files is null || row.Files == files);
         if (files is null)
             return [.. _rows.Of(system, set).Values.Where(Valid).OrderBy(row => row.Index)];                            // what was measured where the files were
@@ -46,11 +52,11 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
         return [.. _rows.Of(system, set).Values.Where(row => row.Index < count).OrderBy(row => row.Index)];
     }
 
-    /// <summary>The picture of a system's first clips as HTML, or a dash.</summary>
-    public string Show(StudySystem system, SampleSet set)
+    /// <summary>The picture of a system's first clips as HTML, or a dash; of one of them where they have a picture each.</summary>
+    public string Show(StudySystem system, SampleSet set, int? clip = null)
     {
-        var path = PictureOf(system, set);
-        return File.Exists(path) ? $"<img src=\"{StudyPage.Folder}/{Path.GetFileName(path)}\" alt=\"{system.Title}\" width=\"{(set == SampleSet.Any ? 420 : 300)}\">" : "–";
+        var path = PictureOf(system, set, clip);
+        return File.Exists(path) ? $"<img src=\"{folder}/{Path.GetFileName(path)}\" alt=\"{system.Title}\" width=\"{(clip is not null ? 128 : set == SampleSet.Any ? 420 : 300)}\">" : "–";
     }
 
     public ValueTask DisposeAsync()
@@ -59,7 +65,8 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
         return ValueTask.CompletedTask;
     }
 
-    private string PictureOf(StudySystem system, SampleSet set) => Picture($"{set}-{system.Name}.{(set == SampleSet.Any ? "png" : "gif")}".ToLowerInvariant());
+    private string PictureOf(StudySystem system, SampleSet set, int? clip = null) =>
+        Picture($"{set}-{system.Name}{(apart ? $"-{clip ?? 0}" : "")}.{(set == SampleSet.Any ? "png" : "gif")}".ToLowerInvariant());
 
     private async Task MeasureAsync(StudySystem system, string files, string settings, SampleSet set, int[] batch, bool picture)
     {
@@ -86,10 +93,12 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
             Seed = seed,
             Adapters = [.. system.Adapters.Select(adapter => new Adapter(adapter.Role, adapter.File.Path, adapter.Scale))],
         };
+        if (system.Method == GenerationMethod.TuneAVideo)
+            return await TunedAsync(system, scenes, request);
         if (system.Control is { } control)
             return await ControlledAsync(pipeline, request with { Frames = Frames }, control, scenes);
-        if (system.Motion is not null)
-            return [.. (await pipeline.GenerateAsync(request with { Frames = Frames }, cancellationToken: cancellationToken)).Videos];
+        if (system.Motion is not null || system.Method is not null)
+            return [.. (await pipeline.GenerateAsync(request with { Frames = Frames, Method = system.Method }, cancellationToken: cancellationToken)).Videos];
         var clips = new VideoFrames[prompts.Length];
         for (var i = 0; i < clips.Length; i++)                                                                          // as many pictures as a clip has, of one draw of noise
         {
@@ -125,29 +134,51 @@ internal sealed class StudyRun(StudyOptions options, IProgress<StudyProgress>? p
         }
     }
 
-    private async Task<AnimateDiffPipeline> LoadAsync(StudySystem system)
+    /// <summary>The scenes of each direction from the noise of the clip that was tuned on.</summary>
+    private async Task<VideoFrames[]> TunedAsync(StudySystem system, ToyScene[] scenes, GenerationRequest request)
     {
-        var of = (system.Base?.Path, system.Motion?.Path);
+        var clips = new VideoFrames[scenes.Length];
+        foreach (var asked in scenes.Index().GroupBy(entry => entry.Item.Movement))
+        {
+            var (tuned, latents) = await _tuned.GetAsync(system.Base!, asked.Key);
+            var pipeline = await LoadAsync((tuned, null));
+            var made = await pipeline.GenerateAsync(LatentsFile.Open(latents).Apply(request with { Prompts = [.. asked.Select(entry => entry.Item.Caption)] }), cancellationToken: cancellationToken);
+            foreach (var ((index, _), clip) in asked.Zip(made.Videos))
+                clips[index] = clip;
+        }
+        return clips;
+    }
+
+    private Task<AnimateDiffPipeline> LoadAsync(StudySystem system) => LoadAsync((system.Base?.Path, system.Motion?.Path));
+
+    private async Task<AnimateDiffPipeline> LoadAsync((string? Base, string? Motion) of)
+    {
         if (_loaded is { } loaded && loaded.Of == of)
             return loaded.Pipeline;
         _loaded?.Pipeline.Dispose();
         _loaded = null;
         var pipeline = await AnimateDiffPipeline.LoadAsync(
-            new PipelineOptions { Base = of.Item1!, Motion = of.Item2, Device = options.Device, Threads = options.Threads }, cancellationToken: cancellationToken);
+            new PipelineOptions { Base = of.Base!, Motion = of.Motion, Device = options.Device, Threads = options.Threads }, cancellationToken: cancellationToken);
         _loaded = (of, pipeline);
         return pipeline;
     }
 
     /// <summary>A few clips beside each other, or for scenes of all kinds their middle frames.</summary>
-    private Task WritePictureAsync(StudySystem system, SampleSet set, IReadOnlyList<VideoFrames> clips)
+    private async Task WritePictureAsync(StudySystem system, SampleSet set, IReadOnlyList<VideoFrames> clips)
     {
+        if (apart)
+        {
+            foreach (var (index, clip) in clips.Index())
+                await VideoWriter.WriteAsync(PictureOf(system, set, index), clip, ToyboxWriter.Fps, "{}", cancellationToken: cancellationToken);
+            return;
+        }
         var path = PictureOf(system, set);
         if (set == SampleSet.Any)
         {
             ContactSheet.Write(path, Join([.. clips.Take(ShownStills).Select(clip => new VideoFrames(1, clip.Height, clip.Width, clip.Frame(clip.Frames / 2).ToArray()))]), ShownStills);
-            return Task.CompletedTask;
+            return;
         }
-        return VideoWriter.WriteAsync(path, Beside([.. clips.Take(ShownClips)]), ToyboxWriter.Fps, "{}", cancellationToken: cancellationToken);
+        await VideoWriter.WriteAsync(path, Beside([.. clips.Take(ShownClips)]), ToyboxWriter.Fps, "{}", cancellationToken: cancellationToken);
     }
 
     /// <summary>One clip of the frames of several.</summary>

@@ -29,6 +29,9 @@ internal sealed record StudySystem(string Name, string Title)
     /// <summary>A control network, and which frames of the rendered clip of the scene it is shown: a ControlNet the edges of all, SparseCtrl the first and the last as they are.</summary>
     public (StudyFile File, bool Sparse)? Control { get; init; }
 
+    /// <summary>What makes the clips; null for AnimateDiff, and for the image model alone.</summary>
+    public GenerationMethod? Method { get; init; }
+
     /// <summary>The files that are not there.</summary>
     public StudyFile[] Missing => [.. Files.Where(file => !Path.Exists(file.Path))];
 
@@ -45,6 +48,8 @@ internal sealed record StudySystem(string Name, string Title)
                 text.Append(await FileFingerprints.OfAsync(path)).Append('\n');
         foreach (var (_, _, scale) in Adapters)
             text.Append(FormattableString.Invariant($"{scale}\n"));
+        if (Method == GenerationMethod.TuneAVideo)
+            text.Append(TunedModels.Recipe);
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(text.ToString())))[..16];
     }
 }
@@ -75,6 +80,12 @@ internal sealed class StudySystems(string models, string? runs)
 
     /// <summary>The same motion module in the personalised image model.</summary>
     public StudySystem Neon => Motion with { Name = "neon", Title = "neon model, same motion module", Base = Model("neon") };
+
+    /// <summary>An image model alone, by Text2Video-Zero.</summary>
+    public StudySystem ZeroShot(StudySystem of) => of with { Name = $"{of.Name}-text2video-zero", Title = "Text2Video-Zero", Motion = null, Method = GenerationMethod.Text2VideoZero };
+
+    /// <summary>An image model tuned by Tune-A-Video on one rendered clip of each direction.</summary>
+    public StudySystem Tuned(StudySystem of) => of with { Name = $"{of.Name}-tune-a-video", Title = "Tune-A-Video", Motion = null, Method = GenerationMethod.TuneAVideo };
 
     /// <summary>With a ControlNet that follows the edges of every frame.</summary>
     public StudySystem ControlNet => Motion with { Name = "controlnet", Title = "ControlNet, edges of every frame", Control = (Run("controlnet/controlnet"), false) };

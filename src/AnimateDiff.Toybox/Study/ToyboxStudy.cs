@@ -13,7 +13,7 @@ internal static class ToyboxStudy
     public static async Task<string> RunAsync(StudyOptions options, IProgress<StudyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options.Validate();
-        await using var run = new StudyRun(options, progress, cancellationToken);
+        await using var run = new StudyRun(options, StudyPage.Folder, apart: false, progress, cancellationToken);
         await StudyPage.WriteAsync(options,
         [
             await AdapterSection.MakeAsync(run), await MotionSection.MakeAsync(run), await TransferSection.MakeAsync(run), await CameraSection.MakeAsync(run),

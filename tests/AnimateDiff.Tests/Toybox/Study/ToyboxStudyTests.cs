@@ -56,7 +56,7 @@ public sealed class ToyboxStudyTests : IDisposable
         {
             var (scene, random) = (set.Scene(options.Seed, index), new ToyRandom(11, index));
             var row = new StudyRow(system.Name, "", system.Rendered is null ? options.Settings : "", set, index, options.Seed, 1, scene.Caption, scene.Movement,
-                ToyMovement.Still, 0, 0, 1, 0.001, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+                ToyMovement.Still, 0, 0, 1, 0.001, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
             return change(scene, random.Uniform(0), row);
         }));
         Add(systems.Adapter(0), SampleSet.Any, (_, random, row) => row with { Mark = mark + 0.05 * random });
@@ -86,7 +86,7 @@ public sealed class ToyboxStudyTests : IDisposable
                          from index in Enumerable.Range(0, 8)
                          let scene = SampleSet.Ways.Scene(1, index)
                          select new StudyRow(system.Name, "", Options.Settings, SampleSet.Ways, index, 1, 1, scene.Caption, scene.Movement,
-                             scene.Movement, 0, 0, 1, 0.001, 0, 0, 0, 0, 0, system == systems.ControlNet ? 0.8 : 0.3, overlap, 30, 30));
+                             scene.Movement, 0, 0, 1, 0.001, 0, 0, 0, 0, 0, system == systems.ControlNet ? 0.8 : 0.3, overlap, 30, 30, 1, 0));
         await ToyboxStudy.RunAsync(Options with { Parts = "" });
         Assert.Contains($"**Verdict: {expected}.** Overlap in the frames that were given: ControlNet", await File.ReadAllTextAsync(_folder["docs/toybox-study.md"]));
     }
