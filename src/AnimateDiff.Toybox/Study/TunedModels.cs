@@ -7,7 +7,11 @@ namespace AnimateDiff.Toybox.Study;
 /// Image models tuned by Tune-A-Video, each on one rendered clip of a direction, and that clip's inverted noise. Kept among the runs: made once for a base model and
 /// a direction.
 /// </summary>
-internal sealed class TunedModels(StudyOptions options, IProgress<StudyProgress>? progress, CancellationToken cancellationToken)
+/// <param name="options">Whose runs they are among, and the steps of the inversion.</param>
+/// <param name="progress">Told of every step.</param>
+/// <param name="cancellationToken">Stops the tuning; it begins anew then.</param>
+/// <param name="overrides">Settings that differ from the recipe's.</param>
+internal sealed class TunedModels(StudyOptions options, IProgress<StudyProgress>? progress, CancellationToken cancellationToken, params IReadOnlyList<string> overrides)
 {
     private const int World = 998;                                                                                      // no sample set's
     private const string RecipeName = "tune-a-video.yaml";
@@ -33,7 +37,7 @@ internal sealed class TunedModels(StudyOptions options, IProgress<StudyProgress>
         var run = Path.GetDirectoryName(tuned)!;
         if (Directory.Exists(run))
             Directory.Delete(run, recursive: true);                                                                     // of an attempt that was interrupted
-        var request = new TrainingRequest(recipe) { Overrides = [$"base={image.Path}", $"video={clip}", $"prompt={scene.Caption}"], Output = run, Threads = options.Threads };
+        var request = new TrainingRequest(recipe) { Overrides = [$"base={image.Path}", $"video={clip}", $"prompt={scene.Caption}", .. overrides], Output = run, Threads = options.Threads };
         await Trainer.RunAsync(request, new Relay(step => progress?.Report(new StudyProgress($"tuning {image.Name} on {scene.Caption}", (int)step.Step, (int)step.Steps))), cancellationToken);
 
         using var pipeline = await AnimateDiffPipeline.LoadAsync(new PipelineOptions { Base = tuned, Device = options.Device, Threads = options.Threads }, cancellationToken: cancellationToken);
