@@ -9,8 +9,8 @@ internal sealed record StudyOptions
     /// <summary>Clips made together. What noise a clip gets depends on its place among them, so the number is part of what a measurement is.</summary>
     public const int Batch = 8;
 
-    /// <summary>Clips for each camera movement and each strength of the adapter, where <see cref="Samples"/> is not less.</summary>
-    public const int Few = 24;
+    /// <summary>Clips for each strength of the adapter, and for each camera movement, where <see cref="Samples"/> is not less.</summary>
+    public const int Few = 24, FewStill = 48;
 
     /// <summary>The trained models: <c>base/</c>, <c>neon/</c>, <c>motion/</c>, <c>domain-adapter.safetensors</c>, <c>motion-lora/</c>, <c>training/</c>.</summary>
     public required string Models { get; init; }
@@ -46,7 +46,7 @@ internal sealed record StudyOptions
     public string Settings => FormattableString.Invariant($"DDIM, {Steps} steps, guidance {Guidance}, official semantics, batches of {Batch}");
 
     /// <summary>Clips of a set for each system, in whole batches.</summary>
-    public int CountOf(SampleSet set) => ((set == SampleSet.Ways ? Samples : Math.Min(Samples, Few)) + Batch - 1) / Batch * Batch;
+    public int CountOf(SampleSet set) => (Math.Min(Samples, set switch { SampleSet.Any => Few, SampleSet.Still => FewStill, _ => Samples }) + Batch - 1) / Batch * Batch;
 
     /// <exception cref="RequestException">A setting is out of its range.</exception>
     public void Validate()
