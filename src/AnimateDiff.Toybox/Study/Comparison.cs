@@ -12,7 +12,6 @@ internal static class Comparison
     public const string Name = "comparison.md";
 
     private const string Folder = "comparison";
-    private const int ShownPrompts = 6;
 
     // What the paper measured, best first.
     private static readonly Quality[] Qualities =
@@ -89,12 +88,17 @@ internal static class Comparison
     {
         var there = systems.Where(entry => entry.Rows.Count > 0).ToArray();
         var text = new StringBuilder($"| Prompt, {title} | {string.Join(" | ", there.Select(entry => entry.System.Title))} |\n|{string.Concat(Enumerable.Repeat(" --- |", there.Length + 1))}\n");
-        for (var index = 0; index < ShownPrompts; index++)
+        for (var index = 0; index < StudyRun.ShownApart; index++)
             text.Append($"| {SampleSet.Ways.Scene(options.Seed, index).Caption} | {string.Join(" | ", there.Select(entry => run.Show(entry.System, entry.Set, index)))} |\n");
         return text.Append('\n').ToString();
     }
 
-    private const string Why = "";
+    private const string Why = """
+        Smoothness is measured as the part of the change between frames that is no movement, so that moving costs nothing. Text is where the paper's order does not come back. CLIP scores each frame by
+        itself, and Stable Diffusion keeps its words through 500 steps on one video. The Toybox's image model is small: tuning at a rate that teaches it a movement in a minute wears its colours, and the inverted
+        noise holds the shape and place of the clip that was tuned on. Text2Video-Zero leaves the image model as it is and so keeps the most of it, as each frame alone is judged; what no score of single frames sees
+        is that it goes one way whatever the prompt says, which the direction shows. Of the directions, Tune-A-Video's come from the clip it is given, AnimateDiff's from the prompt alone.
+        """;
 
     /// <summary>Something the paper ranks the systems by, and its counterpart here.</summary>
     /// <param name="Title">What it is about.</param>

@@ -11,6 +11,9 @@ namespace AnimateDiff.Toybox.Study;
 /// <param name="cancellationToken">Stops within a batch.</param>
 internal sealed class StudyRun(StudyOptions options, string folder, bool apart, IProgress<StudyProgress>? progress, CancellationToken cancellationToken) : IAsyncDisposable
 {
+    /// <summary>Clips that have a picture each, where they have.</summary>
+    public const int ShownApart = 6;
+
     private const int Frames = ToyRenderer.ClipFrames;
     private const int ShownClips = 3, ShownStills = 5;
 
@@ -168,7 +171,7 @@ internal sealed class StudyRun(StudyOptions options, string folder, bool apart, 
     {
         if (apart)
         {
-            foreach (var (index, clip) in clips.Index())
+            foreach (var (index, clip) in clips.Take(ShownApart).Index())
                 await VideoWriter.WriteAsync(PictureOf(system, set, index), clip, ToyboxWriter.Fps, "{}", cancellationToken: cancellationToken);
             return;
         }
