@@ -67,8 +67,7 @@ internal static class GenerateCommand
             request = SourceArguments.AsInverted(parsed, request, steps, semantics);
             request = finish.Apply(parsed, speed.Apply(parsed, quality.Apply(parsed, control.Apply(parsed, method.Apply(parsed, request, steps))), steps, scheduler));
             GenerationRequest[] requests = [.. Pair(parsed.GetValue(prompts)!, parsed.GetValue(seeds) ?? []).Select(pair => request with { Prompts = [pair.Prompt], Seed = pair.Seed })];
-            if (model.UsesEmbedded(parsed))
-                Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
+            model.SayIfEmbedded(parsed);
             if (parsed.GetValue(estimate))
                 await Generation.EstimateAsync(options, requests, cancellationToken);
             else

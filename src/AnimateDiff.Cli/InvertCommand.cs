@@ -30,7 +30,7 @@ internal static class InvertCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var (clip, path, options) = (parsed.GetValue(video)!, parsed.GetValue(output)!, model.Options(parsed));
-            var request = new GenerationRequest(parsed.GetValue(prompt) ?? PromptOf(clip) ?? "")
+            var request = new GenerationRequest(parsed.GetValue(prompt) ?? Recipe.InClip(clip)?.Prompts[0] ?? "")
             {
                 Source = new ClipSource(SourceKind.Video, clip, 1),
                 Frames = parsed.GetValue(frames),
@@ -46,8 +46,7 @@ internal static class InvertCommand
             };
             request.Validate();                                             // before minutes of work, not after
             OutputFile.CheckWritable(path);
-            if (model.UsesEmbedded(parsed))
-                Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
+            model.SayIfEmbedded(parsed);
             var (local, resolved) = (await HubFiles.ResolveAsync(options, cancellationToken), await HubFiles.ResolveAsync(request, cancellationToken));
             await AnimateDiffPipeline.CheckMemoryAsync(local, resolved, cancellationToken);
             using var pipeline = await ProgressDisplay.RunAsync<AnimateDiffPipeline>(progress => AnimateDiffPipeline.LoadAsync(local, progress, cancellationToken));
@@ -67,18 +66,5 @@ internal static class InvertCommand
               animatediff invert ball.gif --out ball.safetensors
               animatediff generate "a red ball moves right" --latents ball.safetensors --guidance 1 --out again.gif
             """);
-    }
-
-    // Of a clip that this program made.
-    private static string? PromptOf(string clip)
-    {
-        try
-        {
-            return Recipe.FromJson(RecipeReader.Read(clip), clip).Prompts[0];
-        }
-        catch (FileException)                                               // no recipe; whether it is a clip is for the pipeline to say
-        {
-            return null;
-        }
     }
 }

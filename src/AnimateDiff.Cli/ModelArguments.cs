@@ -40,6 +40,13 @@ internal sealed class ModelArguments
     /// <summary>Whether the embedded model stands in because no model was named at all.</summary>
     public bool UsesEmbedded(ParseResult parsed, PipelineOptions? recorded = null) => parsed.GetValue(_base) is null && recorded is null;
 
+    /// <summary>Says on stderr that the embedded model stands in, where it does.</summary>
+    public void SayIfEmbedded(ParseResult parsed)
+    {
+        if (UsesEmbedded(parsed))
+            Console.Error.WriteLine("No --base given: the embedded Toybox model, a world of simple shapes; pass --base for Stable Diffusion 1.5.");
+    }
+
     /// <summary>The adapters given on the command line.</summary>
     public IReadOnlyList<Adapter> Adapters(ParseResult parsed)
     {

@@ -217,8 +217,9 @@ public sealed class AnimateDiffPipeline : IDisposable
         _worker.Dispose();
     }
 
-    private async Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) => MethodRules.Settle(
-        await SourceFrames.SettleAsync(request, request.Window is null ? _parts.LongestClip : int.MaxValue, _parts.VaeConfig.PixelsPerLatent, warnings, cancellationToken), _parts.IsTuneAVideo, _parts.SchedulerConfig);
+    // The method first: latents are compared with what is then run.
+    private Task<GenerationRequest> SettleAsync(GenerationRequest request, List<string> warnings, CancellationToken cancellationToken) => SourceFrames.SettleAsync(
+        MethodRules.Settle(request, _parts.IsTuneAVideo, _parts.SchedulerConfig), request.Window is null ? _parts.LongestClip : int.MaxValue, _parts.VaeConfig.PixelsPerLatent, warnings, cancellationToken);
 
     private VideoFrames[] Run(GenerationRequest request, ClipSize size, Scheduler scheduler, string identity, List<string> warnings,
         IProgress<GenerationProgress>? progress, CancellationToken cancellationToken)

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AnimateDiff.Video;
 using AnimateDiff.Weights;
 
 namespace AnimateDiff;
@@ -140,6 +141,19 @@ public sealed record Recipe
 
     /// <summary>The recipe as indented JSON with snake_case names.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);
+
+    /// <summary>The recipe that a clip has inside; null where it has none that can be read.</summary>
+    internal static Recipe? InClip(string path)
+    {
+        try
+        {
+            return FromJson(RecipeReader.Read(path), path);
+        }
+        catch (FileException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     /// <param name="json">The text.</param>

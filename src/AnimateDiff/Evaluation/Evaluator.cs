@@ -29,7 +29,7 @@ public static class Evaluator
         {
             var frames = (await VideoReader.ReadAsync(path, cancellationToken: cancellationToken)).Frames;
             var against = request.Against is null ? null : await ReferenceAsync(request.Against, path, frames, cancellationToken);
-            var recipe = RecipeOf(path);
+            var recipe = Recipe.InClip(path);
             var prompt = request.Prompts.Count switch { 0 => recipe?.Prompts[0], 1 => request.Prompts[0], _ => request.Prompts[index] };
             var clip = new ClipMeasures(system, path, frames.Frames, frames.Width, frames.Height) { Prompt = request.Clip is null ? null : prompt };
             var closed = request.Closed || recipe?.Context is { Closed: true };
@@ -47,19 +47,6 @@ public static class Evaluator
         var reference = (await VideoReader.ReadAsync(file, cancellationToken: cancellationToken)).Frames;
         return (reference.Frames, reference.Width, reference.Height) == (clip.Frames, clip.Width, clip.Height) ? reference : throw new FileException(file,
             $"'{file}' has {reference.Frames} frames of {reference.Width}×{reference.Height} and '{path}' {clip.Frames} of {clip.Width}×{clip.Height}; PSNR and SSIM compare clips of one size and length.");
-    }
-
-    /// <summary>The recipe that a clip has inside; null where it has none that can be read.</summary>
-    private static Recipe? RecipeOf(string path)
-    {
-        try
-        {
-            return Recipe.FromJson(RecipeReader.Read(path), path);
-        }
-        catch (FileException)
-        {
-            return null;
-        }
     }
 
     /// <summary>What all clips are measured with; belongs to the worker's thread.</summary>

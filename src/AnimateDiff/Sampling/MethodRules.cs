@@ -1,12 +1,15 @@
-using System.Text.Json;
 using AnimateDiff.Denoising;
 using AnimateDiff.Noise;
+using AnimateDiff.Weights;
 
 namespace AnimateDiff.Sampling;
 
 /// <summary>What a request's method asks of the models, and how they are run for it.</summary>
 internal static class MethodRules
 {
+    // Of a scheduler's configuration, what belongs to the model and not to the sampler.
+    private static readonly string[] Schedule = ["num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "prediction_type", "steps_offset"];
+
     /// <summary>Refuses a method that the models are not made for.</summary>
     /// <param name="request">The request.</param>
     /// <param name="hasMotion">Whether there is a motion module.</param>
@@ -50,21 +53,7 @@ internal static class MethodRules
 
     private static Dictionary<string, string> ScheduleOf(string? config)
     {
-        var schedule = new Dictionary<string, string>
-        {
-            ["num_train_timesteps"] = "1000",
-            ["beta_schedule"] = "scaled_linear",
-            ["beta_start"] = "0.00085",
-            ["beta_end"] = "0.012",
-            ["prediction_type"] = "epsilon",
-            ["steps_offset"] = "1",
-        };
-        if (config is null)
-            return schedule;
-        using var document = JsonDocument.Parse(config);
-        foreach (var name in schedule.Keys)
-            if (document.RootElement.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.String or JsonValueKind.Number)
-                schedule[name] = value.ToString();
-        return schedule;
+        var (own, usual) = (ModelConfigs.SchedulerOf(config), ModelConfigs.SchedulerOf(null));
+        return Schedule.ToDictionary(name => name, name => (own[name] ?? usual[name])!.ToString());
     }
 }

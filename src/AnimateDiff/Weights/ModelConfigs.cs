@@ -209,6 +209,9 @@ internal static class ModelConfigs
         return config;
     }
 
+    /// <summary>A <c>scheduler_config.json</c> as it is; Stable Diffusion 1.5's where there is none.</summary>
+    public static JsonObject SchedulerOf(string? config) => config is null ? Scheduler(ModelFamily.StableDiffusion1) : JsonNode.Parse(config)!.AsObject();
+
     private static long Size(StateDict part, string name, int dimension)
         => part.TryGetValue(name, out var tensor) && tensor.Shape.Count > dimension ? tensor.Shape[dimension]
             : throw new FileException(part.Path, $"{part.Path} lacks '{name}', or has it in another shape than Stable Diffusion; the file is incomplete, get it again.");

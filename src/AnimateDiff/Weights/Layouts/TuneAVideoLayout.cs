@@ -32,7 +32,7 @@ internal static class TuneAVideoLayout
     /// <summary>The <c>scheduler_config.json</c> of a tuned model: the image model's (null for Stable Diffusion's), with the noise that was trained at.</summary>
     public static string Scheduler(string? imageConfig, BetaShape betas, PredictionType prediction)
     {
-        var config = SchedulerOf(imageConfig);
+        var config = ModelConfigs.SchedulerOf(imageConfig);
         config["beta_schedule"] = KebabNames.Of(betas).Replace('-', '_');
         config["prediction_type"] = KebabNames.Of(prediction).Replace('-', '_');
         return ModelConfigs.Text(config);
@@ -46,6 +46,4 @@ internal static class TuneAVideoLayout
         index["unet"] = new JsonArray("models", ClassName);
         return ModelConfigs.Text(index);
     }
-
-    private static JsonObject SchedulerOf(string? config) => config is null ? ModelConfigs.Scheduler(ModelFamily.StableDiffusion1) : JsonNode.Parse(config)!.AsObject();
 }
