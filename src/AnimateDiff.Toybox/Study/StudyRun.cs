@@ -75,7 +75,7 @@ internal sealed class StudyRun(StudyOptions options, string folder, bool apart, 
     {
         var scenes = batch.Select(index => set.Scene(options.Seed, index)).ToArray();
         var seed = options.Seed * 100_000 + (ulong)batch[0];
-        var clips = system.Rendered is { } how ? [.. scenes.Select(scene => ToyRenderer.Clip(scene, how.Look, how.Marked))] : await GenerateAsync(system, scenes, seed);
+        var clips = system.Rendered is { } how ? [.. scenes.Select(scene => ToyRenderer.Clip(scene, how.Look, how.Marked))] : await GenerateAsync(system, files, scenes, seed);
         var rows = new StudyRow[batch.Length];
         Parallel.For(0, batch.Length, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = options.Threads ?? -1 }, i =>
             rows[i] = StudyRow.Of(system, files, settings, set, batch[i], options.Seed, seed, scenes[i], clips[i]));
@@ -85,7 +85,7 @@ internal sealed class StudyRun(StudyOptions options, string folder, bool apart, 
         _rows.Add([.. rows.Where(row => !known.ContainsKey(row.Index))]);
     }
 
-    private async Task<VideoFrames[]> GenerateAsync(StudySystem system, ToyScene[] scenes, ulong seed)
+    private async Task<VideoFrames[]> GenerateAsync(StudySystem system, string files, ToyScene[] scenes, ulong seed)
     {
         string[] prompts = [.. scenes.Select(scene => scene.Caption)];
         var pipeline = await LoadAsync(system);
@@ -97,7 +97,7 @@ internal sealed class StudyRun(StudyOptions options, string folder, bool apart, 
             Adapters = [.. system.Adapters.Select(adapter => new Adapter(adapter.Role, adapter.File.Path, adapter.Scale))],
         };
         if (system.Method == GenerationMethod.TuneAVideo)
-            return await TunedAsync(system, scenes, request);
+            return await TunedAsync(system, files, scenes, request);
         if (system.Control is { } control)
             return await ControlledAsync(pipeline, request with { Frames = Frames }, control, scenes);
         if (system.Motion is not null || system.Method is not null)
@@ -138,12 +138,12 @@ internal sealed class StudyRun(StudyOptions options, string folder, bool apart, 
     }
 
     /// <summary>The scenes of each direction from the noise of the clip that was tuned on.</summary>
-    private async Task<VideoFrames[]> TunedAsync(StudySystem system, ToyScene[] scenes, GenerationRequest request)
+    private async Task<VideoFrames[]> TunedAsync(StudySystem system, string files, ToyScene[] scenes, GenerationRequest request)
     {
         var clips = new VideoFrames[scenes.Length];
         foreach (var asked in scenes.Index().GroupBy(entry => entry.Item.Movement))
         {
-            var (tuned, latents) = await _tuned.GetAsync(system.Base!, asked.Key);
+            var (tuned, latents) = await _tuned.GetAsync(system.Base!, files, asked.Key);
             var pipeline = await LoadAsync((tuned, null));
             var made = await pipeline.GenerateAsync(LatentsFile.Open(latents).Apply(request with { Prompts = [.. asked.Select(entry => entry.Item.Caption)] }), cancellationToken: cancellationToken);
             foreach (var ((index, _), clip) in asked.Zip(made.Videos))

@@ -5,7 +5,7 @@ namespace AnimateDiff.Toybox.Study;
 
 /// <summary>
 /// Image models tuned by Tune-A-Video, each on one rendered clip of a direction, and that clip's inverted noise. Kept among the runs: made once for a base model and
-/// a direction.
+/// a direction, a seed of the scenes and a number of steps.
 /// </summary>
 /// <param name="options">Whose runs they are among, and the steps of the inversion.</param>
 /// <param name="progress">Told of every step.</param>
@@ -21,10 +21,11 @@ internal sealed class TunedModels(StudyOptions options, IProgress<StudyProgress>
 
     /// <summary>The tuned model's folder and the file of inverted noise, made now where they are not there.</summary>
     /// <param name="image">The base model.</param>
+    /// <param name="fingerprint">Of the base model's files and the recipe (<see cref="StudySystem.FingerprintAsync"/>): others have a folder of their own, as other seeds and steps have.</param>
     /// <param name="direction">What the clip shows.</param>
-    public async Task<(string Base, string Latents)> GetAsync(StudyFile image, ToyMovement direction)
+    public async Task<(string Base, string Latents)> GetAsync(StudyFile image, string fingerprint, ToyMovement direction)
     {
-        var folder = Path.Combine(options.Runs ?? "runs", "tune-a-video", $"{image.Name}-{direction}".ToLowerInvariant());
+        var folder = Path.Combine(options.Runs ?? "runs", "tune-a-video", FormattableString.Invariant($"{image.Name}-{direction}-{fingerprint}-{options.Seed}-{options.Steps}").ToLowerInvariant());
         var (tuned, latents) = (Path.Combine(folder, "run", "tune-a-video"), Path.Combine(folder, "latents.safetensors"));
         if (File.Exists(latents))
             return (tuned, latents);

@@ -54,13 +54,18 @@ public sealed class ComparisonTests : IDisposable
         Directory.CreateDirectory(_folder["runs"]);
         var (image, models) = (new StudyFile(_folder["models"], "base"), new TunedModels(Options, null, CancellationToken.None, "steps=1"));
 
-        var (tuned, latents) = await models.GetAsync(image, ToyMovement.Left);
+        var (tuned, latents) = await models.GetAsync(image, "0123", ToyMovement.Left);
         Assert.Equal(16, LatentsFile.Open(latents).Frames);
         Assert.StartsWith("a ", LatentsFile.Open(latents).Recipe!.Prompts[0]);
         Assert.Contains("UNet3DConditionModel", await File.ReadAllTextAsync(Path.Combine(tuned, "unet", "config.json")));
 
         var before = File.GetLastWriteTimeUtc(latents);
-        Assert.Equal((tuned, latents), await models.GetAsync(image, ToyMovement.Left));
+        Assert.Equal((tuned, latents), await models.GetAsync(image, "0123", ToyMovement.Left));
         Assert.Equal(before, File.GetLastWriteTimeUtc(latents));
+
+        // of another base model, or with other steps, they are others
+        Assert.NotEqual(latents, (await models.GetAsync(image, "4567", ToyMovement.Left)).Latents);
+        var longer = await new TunedModels(Options with { Steps = 3 }, null, CancellationToken.None, "steps=1").GetAsync(image, "0123", ToyMovement.Left);
+        Assert.Equal((2, 3), (LatentsFile.Open(latents).Recipe!.Steps, LatentsFile.Open(longer.Latents).Recipe!.Steps));
     }
 }
