@@ -8,6 +8,15 @@ switch (args)
     case ["real-size", var folder, var dtype, .. var chunks]:
         RealSize.Run(folder, dtype, chunks is [] ? [1] : [.. chunks.Select(int.Parse)]);
         return 0;
+    case ["load", var folder, var dtype, .. var times]:
+        LoadSpeed.Load(folder, dtype, times is [] ? 5 : int.Parse(times[0]));
+        return 0;
+    case ["start", var program, .. var times]:
+        LoadSpeed.Start(program, times is [] ? 5 : int.Parse(times[0]));
+        return 0;
+    case ["libtorch"]:
+        LoadSpeed.Library();
+        return 0;
     case ["training", var model, var motion, var dtype, var frames, var pixels, .. var pairs]:
         TrainingSpeed.Compare([model, motion, dtype, frames, pixels], pairs is [] ? 5 : int.Parse(pairs[0]));
         return 0;
@@ -32,6 +41,10 @@ switch (args)
                 writes DIR/sd15/ (a diffusers folder of Stable Diffusion 1.5's size) and DIR/motion-v3.safetensors, with random weights in fp16
                    AnimateDiff.Benchmarks real-size DIR fp32|bf16 [CHUNK…]
                 seconds and peak memory of each stage with that model; VAE decoding with CHUNK frames at once
+                   AnimateDiff.Benchmarks load DIR fp32|bf16 [TIMES]
+                seconds to load that model and GB of its files a second
+                   AnimateDiff.Benchmarks start PROGRAM [TIMES]
+                seconds from the start of animatediff-cli, at PROGRAM, to the embedded model's first denoising step, beside those that libtorch takes to load
                    AnimateDiff.Benchmarks step BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
                 steps and decoded clips of this project and of a naive reference in turn: seconds, their ratio, GFLOP/s, and peak memory
                    AnimateDiff.Benchmarks step-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS

@@ -39,7 +39,7 @@ public static class ModuleWeights
                 if (!waiting.Remove(Join(prefix, field)))
                     continue;
                 using var read = NewDisposeScope();
-                set(Own(weights[Join(prefix, field)].Read().to(dtype, device ?? CPU)));
+                set(Own(InPlace(weights[Join(prefix, field)], dtype, device ?? CPU)));
             }
             foreach (var (field, buffer) in child.named_buffers(recurse: false).Where(entry => buffers.ContainsKey(Join(prefix, entry.name))).ToList())
             {
@@ -126,6 +126,18 @@ public static class ModuleWeights
         IOwnParameter own => [(own.ParameterName, own.SetParameter)],
         _ => [],
     };
+
+    // Converted and laid out in one pass over the file's tensor, into memory that is touched once.
+    private static Tensor InPlace(WeightTensor weight, ScalarType dtype, Device device)
+    {
+        var raw = weight.Read();
+        var isImage = raw.Dimensions == 4;
+        if (!isImage && raw.dtype == dtype)
+            return raw.to(device);
+        var own = empty(isImage ? [raw.shape[0], raw.shape[2], raw.shape[3], raw.shape[1]] : raw.shape, dtype, device);
+        NativeHeap.UseHugePages(own);
+        return (isImage ? own.permute(0, 3, 1, 2) : own).copy_(raw);
+    }
 
     private static Parameter Own(Tensor tensor)
     {

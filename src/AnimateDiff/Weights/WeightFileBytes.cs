@@ -85,6 +85,7 @@ internal sealed class WeightFileBytes : IDisposable
         }
         try
         {
+            NativeHeap.UseHugePages(tensor);
             ForEachPiece(tensor, fill);
             return tensor;
         }
