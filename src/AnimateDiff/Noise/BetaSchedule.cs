@@ -68,6 +68,24 @@ public sealed class BetaSchedule
         return (alphas.sqrt() * original).Add(alphas.OneMinus().sqrt() * noise).to(original.dtype).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// Noise ε' that leaves only a part of the signal: with it <see cref="AddNoise"/> gives u·√ᾱ_t·x_0 + √(1−u²·ᾱ_t)·ε, which is noisier than the timestep says, and
+    /// what it takes off still leads to the whole of x_0.
+    /// </summary>
+    /// <param name="original">Clean latents x_0, <c>[B, …]</c>.</param>
+    /// <param name="noise">Unit noise ε of the same shape.</param>
+    /// <param name="timesteps">Whole timesteps <c>[B]</c>, each from 0 to <see cref="Count"/>−1.</param>
+    /// <param name="shares">The part u of the signal that is left, <c>[B]</c>, each from 0 to 1; 1 returns ε.</param>
+    /// <returns>Noise of the shape and type of <paramref name="noise"/>.</returns>
+    public Tensor NoiseOver(Tensor original, Tensor noise, Tensor timesteps, Tensor shares)
+    {
+        using var scope = NewDisposeScope();
+        var alphas = AlphasAt(timesteps, original);
+        var left = shares.view(alphas.shape);
+        var weaker = (left.Square() * alphas).OneMinus().sqrt() * noise - alphas.sqrt() * left.OneMinus() * original;
+        return (weaker / alphas.OneMinus().sqrt()).to(noise.dtype).MoveToOuterDisposeScope();
+    }
+
     /// <summary>What a v-prediction model is trained on: √ᾱ_t·ε − √(1−ᾱ_t)·x_0 (Salimans and Ho 2022, appendix D).</summary>
     /// <param name="original">Clean latents x_0, <c>[B, …]</c>.</param>
     /// <param name="noise">Unit noise ε of the same shape.</param>

@@ -100,6 +100,10 @@ internal sealed record TrainingRecipe
     public double? LogitStd { get; init; }
 
     public double OffsetNoise { get; init; }
+
+    /// <summary>Share of samples that show less of the clip than their timestep says: sampling begins at noise that shows none, which no timestep of a schedule has.</summary>
+    public double WeakSignal { get; init; }
+
     public PredictionType Prediction { get; init; }
     public BetaShape BetaShape { get; init; }
     public ulong Seed { get; init; } = 42;
@@ -164,6 +168,7 @@ internal sealed record TrainingRecipe
             LogitMean = root.Number("logit_mean") ?? 0,
             LogitStd = root.Positive("logit_std"),
             OffsetNoise = root.Number("offset_noise") ?? 0,
+            WeakSignal = root.Fraction("weak_signal") ?? 0,
             Prediction = root.Choice<PredictionType>("prediction_type") ?? PredictionType.Epsilon,
             BetaShape = root.Choice<BetaShape>("beta_schedule") ?? (linear ? BetaShape.Linear : BetaShape.ScaledLinear),
             Seed = (ulong)(root.Count("seed", least: 0) ?? 42),

@@ -13,7 +13,7 @@ public sealed class TrainingMemoryTests : IDisposable
     [Theory]
     [InlineData("domain-adapter", "")]
     [InlineData("motion-module", "gradient_accumulation=2 ema_decay=0.9 checkpoint_every=2")]
-    [InlineData("motion-module", "recompute=true precision=bf16")]
+    [InlineData("motion-module", "recompute=true precision=bf16 weak_signal=0.5")]
     [InlineData("motion-lora", "domain_adapter=ADAPTER")]
     [InlineData("image-finetune", "train_text_encoder=true")]
     [InlineData("image-finetune", "rank=2 min_snr_gamma=5 offset_noise=0.1")]

@@ -49,6 +49,22 @@ public class BetaScheduleTests
     }
 
     [Fact]
+    public void Noise_over_a_weaker_signal_still_leads_to_the_original()
+    {
+        using var scope = NewDisposeScope();
+        var (original, noise) = (randn([3, 4, 2, 5, 5]), randn([3, 4, 2, 5, 5]));
+        var (timesteps, shares) = (tensor(new long[] { 500, 951, 951 }), tensor(new[] { 1f, 0.25f, 0f }));
+        var schedule = BetaSchedule.Default;
+        var over = schedule.NoiseOver(original, noise, timesteps, shares);
+        var noisy = schedule.AddNoise(original, over, timesteps);
+        Assert.True(Goldens.Difference(over[0], noise[0]) < 1e-5);                                          // the whole signal: as ever
+        var alpha = schedule.AlphasCumprod[951];
+        Assert.True(Goldens.Difference(noisy[1], 0.25 * Math.Sqrt(alpha) * original[1] + Math.Sqrt(1 - alpha / 16) * noise[1]) < 1e-5);
+        Assert.True(Goldens.Difference(noisy[2], noise[2]) < 1e-5);                                         // none of it
+        Assert.True(Goldens.Difference((noisy[2] - Math.Sqrt(1 - alpha) * over[2]) / Math.Sqrt(alpha), original[2]) < 1e-4);
+    }
+
+    [Fact]
     public void Signal_to_noise_ratio_is_the_inverse_square_of_sigma()
     {
         using var scope = NewDisposeScope();

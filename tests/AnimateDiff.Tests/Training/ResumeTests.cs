@@ -11,7 +11,7 @@ public sealed class ResumeTests : IDisposable
 
     private static readonly string[] Motion =
     [
-        "steps=5", "batch_size=1", "gradient_accumulation=2", "ema_decay=0.9", "warmup_steps=2", "lr_schedule=cosine", "caption_dropout=0.5", "checkpoint_every=2", "data.flip=true",
+        "steps=5", "batch_size=1", "gradient_accumulation=2", "ema_decay=0.9", "warmup_steps=2", "lr_schedule=cosine", "caption_dropout=0.5", "weak_signal=0.5", "checkpoint_every=2", "data.flip=true",
         "validation.every=3", "validation.samples=1", "validation.buckets=2", $"validation.data={{path: CLIPS, frames: 4, stride: 1, width: 32, height: 32}}",
     ];
 

@@ -47,6 +47,8 @@ internal abstract class DiffusionRecipe : IRecipe
         var latents = stack([.. batch.Select(LatentsOf)]);                                                   // [B, 4, F, h, w]
         var noise = stack([.. batch.Select(sample => NoiseOf(sample, latents))]);
         var timesteps = tensor(batch.Select(sample => (long)(PlaceOf(sample.Draw, Options.LogitMean, Options.LogitStd) * _loss.Schedule.Count)).ToArray(), device: latents.device);
+        if (Options.WeakSignal != 0)
+            noise = WithWeakSignal(latents, noise, timesteps, batch);
         var text = _captions.Encode([.. batch.Select(sample => sample.Draw.Uniform(TrainingSample.CaptionDropout) < Options.CaptionDropout ? "" : sample.Caption)]);
         return LossAt(latents, text, noise, timesteps, Condition(batch, latents)).mean().MoveToOuterDisposeScope();
     }
@@ -60,6 +62,14 @@ internal abstract class DiffusionRecipe : IRecipe
         var place = draw.Uniform(TrainingSample.Timestep);
         return logitStd is not { } deviation ? place
             : Math.Min(1 / (1 + Math.Exp(-(logitMean + deviation * SampleDraw.Normal(place, draw.Uniform(TrainingSample.TimestepAngle))))), Math.BitDecrement(1.0));
+    }
+
+    // Noise that hides all but a share u of the clip: √ᾱ·x₀ + √(1−ᾱ)·ε' = u·√ᾱ·x₀ + √(1−u²ᾱ)·ε, so the clip that ε' leads to is the whole one. It closes the gap between
+    // the pure noise that sampling begins with and the noisiest timestep, through which a clip shows well enough to be continued without the prompt (Lin et al. 2023, §3.1).
+    private Tensor WithWeakSignal(Tensor latents, Tensor noise, Tensor timesteps, IReadOnlyList<TrainingSample> batch)
+    {
+        var shares = batch.Select(sample => sample.Draw.Uniform(TrainingSample.SignalShare) < Options.WeakSignal ? (float)sample.Draw.Uniform(TrainingSample.SignalFactor) : 1f);
+        return _loss.Schedule.NoiseOver(latents, noise, timesteps, tensor(shares.ToArray(), device: latents.device));
     }
 
     /// <summary>The loss of each clip at given noise.</summary>

@@ -12,7 +12,7 @@ namespace AnimateDiff.Training.Recipes;
 internal sealed record TrainingSample(int Entry, string Caption, VideoFrames? Frames, SampleDraw Draw)
 {
     // Streams of decisions about a sample. 0 … 15 are the data set's.
-    public const int Timestep = 16, CaptionDropout = 17, Noise = 18, Latents = 19, Offset = 20, Crop = 21, TimestepAngle = 23, ConditionCount = 24;
+    public const int Timestep = 16, CaptionDropout = 17, Noise = 18, Latents = 19, Offset = 20, Crop = 21, TimestepAngle = 23, ConditionCount = 24, SignalShare = 25, SignalFactor = 26;
 
     /// <summary>Stream of the first frame's place in the order in which frames are given to SparseCtrl; the others' follow.</summary>
     public const int ConditionOrder = 1000;
