@@ -127,16 +127,16 @@ public static class ModuleWeights
         _ => [],
     };
 
-    // Converted and laid out in one pass over the file's tensor, into memory that is touched once.
+    // Converted and laid out in one pass over the file's tensor, into memory that is touched once. A window of one place, or of one channel, has one layout only.
     private static Tensor InPlace(WeightTensor weight, ScalarType dtype, Device device)
     {
         var raw = weight.Read();
-        var isImage = raw.Dimensions == 4;
-        if (!isImage && raw.dtype == dtype)
+        var isLaidOut = raw.shape is [_, > 1, var height, var width] && height * width > 1;
+        if (!isLaidOut && raw.dtype == dtype)
             return raw.to(device);
-        var own = empty(isImage ? [raw.shape[0], raw.shape[2], raw.shape[3], raw.shape[1]] : raw.shape, dtype, device);
+        var own = empty(isLaidOut ? [raw.shape[0], raw.shape[2], raw.shape[3], raw.shape[1]] : raw.shape, dtype, device);
         NativeHeap.UseHugePages(own);
-        return (isImage ? own.permute(0, 3, 1, 2) : own).copy_(raw);
+        return (isLaidOut ? own.permute(0, 3, 1, 2) : own).copy_(raw);
     }
 
     private static Parameter Own(Tensor tensor)
