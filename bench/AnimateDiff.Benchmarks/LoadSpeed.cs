@@ -22,7 +22,7 @@ internal static class LoadSpeed
             return clock.Elapsed.TotalSeconds;
         }).Skip(1).ToArray();
         Print($"load, {dtype}, {gigabytes:0.00} GB", seconds);
-        Console.WriteLine($"{gigabytes / Median(seconds):0.00} GB/s");
+        Console.WriteLine($"{gigabytes / Pair.Median(seconds):0.00} GB/s");
     }
 
     /// <summary>
@@ -73,7 +73,5 @@ internal static class LoadSpeed
     }
 
     private static void Print(string what, double[] seconds) =>
-        Console.WriteLine($"{what}: median {Median(seconds):0.00} s, {seconds.Min():0.00} to {seconds.Max():0.00}, {seconds.Length} times");
-
-    private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
+        Console.WriteLine($"{what}: median {Pair.Median(seconds):0.00} s, {seconds.Min():0.00} to {seconds.Max():0.00}, {seconds.Length} times");
 }

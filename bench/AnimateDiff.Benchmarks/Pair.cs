@@ -36,7 +36,8 @@ internal sealed class Pair(Action naive, Action ours)
         Console.WriteLine($"{name,-8}{flop / 1e12,10:0.0000}{Naive,10:0.000}{Ours,10:0.000}{Median(ratios),8:0.00}{ratios.Min(),8:0.00}{ratios.Max(),8:0.00}{byProcessor,8:0.00}{flop / Naive / 1e9,16:0.0}{speed,10:0.0}{speed / product,17:0 %}");
     }
 
-    private static double Median(IEnumerable<double> values)
+    /// <summary>The middle one of some values, or the mean of the two in the middle.</summary>
+    public static double Median(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;

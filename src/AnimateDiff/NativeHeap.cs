@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace AnimateDiff;
@@ -35,7 +36,7 @@ internal static partial class NativeHeap
         Try(() => Advise(start, (nuint)((address + (nint)size - start) & -HugePage), AdviseHuge));
     }
 
-    private static unsafe nint Address(Span<byte> bytes) => (nint)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes));
+    private static unsafe nint Address(Span<byte> bytes) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes));
 
     /// <summary>Gives free memory back to the system.</summary>
     public static void Trim()
