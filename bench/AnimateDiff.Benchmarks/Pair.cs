@@ -1,9 +1,7 @@
-using System.Diagnostics;
-
 namespace AnimateDiff.Benchmarks;
 
 /// <summary>Seconds of two pieces of work, done in turn.</summary>
-internal sealed class Pair(Action naive, Action ours)
+internal sealed class Pair(Func<Time> naive, Func<Time> ours)
 {
     private readonly List<(Time Naive, Time Ours)> _times = [];
 
@@ -20,11 +18,11 @@ internal sealed class Pair(Action naive, Action ours)
     {
         if (oursFirst)
         {
-            var first = Time.Of(ours);
-            _times.Add((Time.Of(naive), first));
+            var first = ours();
+            _times.Add((naive(), first));
         }
         else
-            _times.Add((Time.Of(naive), Time.Of(ours)));
+            _times.Add((naive(), ours()));
     }
 
     /// <summary>A line: medians, how many times faster ours is with the least and most of a pair, the same in the processor's time, and the speeds.</summary>
@@ -41,16 +39,5 @@ internal sealed class Pair(Action naive, Action ours)
     {
         double[] sorted = [.. values.Order()];
         return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
-    }
-
-    /// <summary>How long something took, and how much of the processor's time; where the machine is shared, the second says more.</summary>
-    private readonly record struct Time(double Seconds, double OfProcessor)
-    {
-        public static Time Of(Action action)
-        {
-            var (clock, before) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
-            action();
-            return new(clock.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - before).TotalSeconds);
-        }
     }
 }

@@ -20,14 +20,14 @@ switch (args)
     case ["training", var model, var motion, var dtype, var frames, var pixels, .. var pairs]:
         TrainingSpeed.Compare([model, motion, dtype, frames, pixels], pairs is [] ? 5 : int.Parse(pairs[0]));
         return 0;
-    case ["training-alone", ("naive" or "ours") and var which, var model, var motion, var dtype, var frames, var pixels]:
-        TrainingSpeed.Alone(which, [model, motion, dtype, frames, pixels]);
+    case ["training-side", var which, var model, var motion, var dtype, var frames, var pixels]:
+        TrainingSpeed.Serve(which, [model, motion, dtype, frames, pixels]);
         return 0;
     case ["step", var model, var motion, var dtype, var frames, var pixels, .. var pairs]:
         StepSpeed.Compare([model, motion, dtype, frames, pixels], pairs is [] ? 5 : int.Parse(pairs[0]));
         return 0;
-    case ["step-alone", ("naive" or "ours") and var which, var model, var motion, var dtype, var frames, var pixels]:
-        StepSpeed.Alone(which, [model, motion, dtype, frames, pixels]);
+    case ["step-side", var which, var model, var motion, var dtype, var frames, var pixels]:
+        StepSpeed.Serve(which, [model, motion, dtype, frames, pixels]);
         return 0;
     case ["modes", var model, var motion, var frames, var clips, var file]:
         await ModeCost.RunAsync(model, motion, int.Parse(frames), int.Parse(clips), file);
@@ -46,11 +46,8 @@ switch (args)
                    AnimateDiff.Benchmarks start PROGRAM [TIMES]
                 seconds from the start of animatediff-cli, at PROGRAM, to the embedded model's first denoising step, beside those that libtorch takes to load
                    AnimateDiff.Benchmarks step BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
-                steps and decoded clips of this project and of a naive reference in turn: seconds, their ratio, GFLOP/s, and peak memory
-                   AnimateDiff.Benchmarks step-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
-                seconds and peak memory of one of them
+                steps and decoded clips of this project and of a naive reference in fp32 in turn: seconds, their ratio, GFLOP/s, and peak memory
                    AnimateDiff.Benchmarks training BASE MOTION fp32|bf16 FRAMES PIXELS [PAIRS]
-                   AnimateDiff.Benchmarks training-alone naive|ours BASE MOTION fp32|bf16 FRAMES PIXELS
                 the same of steps that train the motion modules, with recomputed activations
                    AnimateDiff.Benchmarks modes BASE MOTION FRAMES CLIPS FILE
                 what the approximate modes cost in PSNR and save in processor time, as the table of docs/speed.md; FILE keeps what each clip came to

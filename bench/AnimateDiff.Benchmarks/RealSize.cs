@@ -47,7 +47,8 @@ internal static partial class RealSize
         Console.WriteLine($"{stage,-34} {Seconds(clock.Elapsed),8} {Seconds(Environment.CpuUsage.TotalTime - before),8} {Peak(),8}");
     }
 
-    private static long Peak() => long.Parse(HighWater().Match(File.ReadAllText("/proc/self/status")).Groups[1].Value) >> 10;
+    /// <summary>The most megabytes that the process has had.</summary>
+    public static long Peak() => long.Parse(HighWater().Match(File.ReadAllText("/proc/self/status")).Groups[1].Value) >> 10;
 
     [GeneratedRegex(@"VmHWM:\s*(\d+) kB")]
     private static partial Regex HighWater();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using AnimateDiff.Denoising;
 using AnimateDiff.Layers;
 using AnimateDiff.Weights;
@@ -6,92 +5,87 @@ using AnimateDiff.Weights;
 namespace AnimateDiff.Benchmarks;
 
 /// <summary>
-/// Steps that train motion modules at the real size, of the naive reference and of this project in turn: one clip's prediction, loss and gradients with recomputed
+/// Steps that train motion modules at the real size, of the naive reference in fp32 and of this project in turn: one clip's prediction, loss and gradients with recomputed
 /// activations, without the optimizer, which is libtorch's in both.
 /// </summary>
 internal static class TrainingSpeed
 {
-    /// <summary>Measures pairs and prints medians, then each one's peak memory in a process of its own (Linux only).</summary>
+    /// <summary>Measures pairs and prints medians and peak memory (Linux only).</summary>
     /// <param name="model">Base model, motion module, fp32 or bf16, frames, and pixels along an edge, as on the command line.</param>
     /// <param name="pairs">How many.</param>
     public static void Compare(string[] model, int pairs)
     {
-        using (var inputs = new Inputs(model, naive: true, ours: true))
+        using var naive = new Side("training-side", ["naive", model[0], model[1], "fp32", .. model[3..]]);
+        using var ours = new Side("training-side", ["ours", .. model]);
+        using (var scope = NewDisposeScope())
         {
-            var steps = new Pair(() => inputs.NaiveStep(), () => inputs.Step());
-            Console.WriteLine($"loss {inputs.NaiveStep():0.000000} naive, {inputs.Step():0.000000} ours; largest difference of a gradient's norm {inputs.Difference():0.0e0} of it");
-            for (var pair = 0; pair < pairs; pair++)
-                steps.Measure(oursFirst: pair % 2 == 1);
-            Console.WriteLine($"{pairs} pairs, {get_num_threads()} threads\n{Pair.Header}");
-            steps.Print("training", double.NaN, double.NaN);
+            var (expected, found) = (naive.Make("gradients").Made, ours.Make("gradients").Made);
+            Console.WriteLine($"loss {expected[0].item<float>():0.000000} naive, {found[0].item<float>():0.000000} ours; largest difference of a gradient's norm {((found - expected).abs() / expected.clamp_min(1e-20)).max().item<float>():0.0e0} of it");
         }
-        foreach (var one in new[] { "naive", "ours" })
-        {
-            using var alone = Process.Start(Environment.ProcessPath!, ["training-alone", one, .. model]);
-            alone.WaitForExit();
-        }
+        var steps = new Pair(() => naive.Do("step"), () => ours.Do("step"));
+        for (var pair = 0; pair < pairs; pair++)
+            steps.Measure(oursFirst: pair % 2 == 1);
+        Console.WriteLine($"{pairs} pairs, {get_num_threads()} threads\n{Pair.Header}");
+        steps.Print("training", double.NaN, double.NaN);
+        Console.WriteLine($"peak memory: {naive.Peak} MB naive, {ours.Peak} MB ours, {(double)ours.Peak / naive.Peak:0 %}");
     }
 
-    /// <summary>Seconds and peak memory of two steps of the naive reference or of this project.</summary>
-    public static void Alone(string which, string[] model)
+    /// <summary>One of the two, in a process of its own.</summary>
+    public static void Serve(string which, string[] model)
     {
-        using var inputs = new Inputs(model, naive: which == "naive", ours: which == "ours");
-        Console.WriteLine(RealSize.Header);
-        for (var step = 1; step <= 2; step++)
-            RealSize.Measure($"{which} alone: training step {step}", () => _ = which == "naive" ? inputs.NaiveStep() : inputs.Step());
+        using var inputs = new Inputs(model, isNaive: which == "naive");
+        Side.Serve(new Dictionary<string, Func<Tensor?>> { ["gradients"] = () => tensor(inputs.Gradients()), ["step"] = () => { inputs.Step(); return null; } });
     }
 
     /// <summary>The models and what they are given.</summary>
     private sealed class Inputs : IDisposable
     {
-        private readonly UNetMotionModel _unet;
+        private readonly UNetMotionModel? _unet;
         private readonly NaiveWeights? _weights;
         private readonly NaiveUNet? _naive;
         private readonly Tensor _latents, _noise, _text;
 
-        public Inputs(string[] model, bool naive, bool ours)
+        public Inputs(string[] model, bool isNaive)
         {
             var dtype = PipelineOptions.ParseDType(model[2]);
             var (frames, side) = (int.Parse(model[3]), int.Parse(model[4]) / 8);
-            _unet = Load(model[0], model[1], dtype);
-            _unet.Recomputes = true;
+            if (!isNaive)
+                NativeHeap.KeepMemory();
+            var unet = Load(model[0], model[1], dtype);
+            unet.Recomputes = true;
             using var generator = new Generator(0);
-            _latents = randn([1, _unet.Config.InChannels, frames, side, side], generator: generator);
+            _latents = randn([1, unet.Config.InChannels, frames, side, side], generator: generator);
             _noise = randn(_latents.shape, generator: generator);
-            _text = randn([1, 77, _unet.Config.CrossAttentionDim], generator: generator);
-            foreach (var (name, parameter) in _unet.named_parameters())
+            _text = randn([1, 77, unet.Config.CrossAttentionDim], generator: generator);
+            foreach (var (name, parameter) in unet.named_parameters())
                 parameter.requires_grad = UNetMotionModel.IsMotion(name);
-            if (naive)
+            if (!isNaive)
             {
-                _weights = new NaiveWeights(_unet);
-                foreach (var (name, weight) in _weights)
-                    weight.requires_grad = UNetMotionModel.IsMotion(name) && !name.EndsWith(".pe", StringComparison.Ordinal);
-                _naive = new NaiveUNet(_weights, _unet.Config, _unet.Motion!) { Recomputes = true };
+                _unet = unet;
+                return;
             }
-            if (!ours)
-                _unet.Dispose();
+            _weights = new NaiveWeights(unet);
+            foreach (var (name, weight) in _weights)
+                weight.requires_grad = UNetMotionModel.IsMotion(name) && !name.EndsWith(".pe", StringComparison.Ordinal);
+            _naive = new NaiveUNet(_weights, unet.Config, unet.Motion!) { Recomputes = true };
+            unet.Dispose();
         }
 
-        public double NaiveStep()
-        {
-            using var scope = NewDisposeScope();
-            var type = _weights!["conv_in.weight"].dtype;
-            var said = _naive!.Forward(_latents.to(type), tensor(new[] { 500f }), _text.to(type).repeat_interleave(_latents.shape[2], dim: 0));
-            return Learn(said, _weights.Values);
-        }
-
+        /// <summary>A step; the loss.</summary>
         public double Step()
         {
             using var scope = NewDisposeScope();
-            return Learn(_unet.Predict(_latents, full([1], 500.0), _text), _unet.parameters());
+            return _unet is not null
+                ? Learn(_unet.Predict(_latents, full([1], 500.0), _text), _unet.parameters())
+                : Learn(_naive!.Forward(_latents, tensor(new[] { 500f }), _text.repeat_interleave(_latents.shape[2], dim: 0)), _weights!.Values);
         }
 
-        /// <summary>After a step of each: how far the norms of the parameters' gradients are apart, at most, as a part of the norm.</summary>
-        public double Difference()
+        /// <summary>A step: the loss, and the norms of the gradients in the order of the parameters' names.</summary>
+        public float[] Gradients()
         {
-            using var scope = NewDisposeScope();
-            var ours = _unet.named_parameters().Where(own => own.parameter.requires_grad).ToDictionary(own => own.name, own => own.parameter);
-            return ours.Max(own => NormOf(own.Value) is var norm && norm > 0 ? Math.Abs(NormOf(_weights![own.Key]) / norm - 1) : 0);
+            var loss = (float)Step();
+            var weights = _unet?.named_parameters().Select(own => (Name: own.name, Weight: (Tensor)own.parameter)) ?? _weights!.Select(own => (Name: own.Key, Weight: own.Value));
+            return [loss, .. weights.Where(own => own.Weight.requires_grad).OrderBy(own => own.Name, StringComparer.Ordinal).Select(own => (float)NormOf(own.Weight))];
         }
 
         public void Dispose()

@@ -6,8 +6,23 @@ namespace AnimateDiff;
 /// <summary>The heap that libtorch's tensors on the CPU come from: that of glibc. On other systems nothing is done.</summary>
 internal static partial class NativeHeap
 {
-    private const int MmapThreshold = -3, LargeBlock = 1 << 20;                                              // M_MMAP_THRESHOLD of malloc.h, in bytes
+    private const int TrimThreshold = -1, TopPad = -2, MmapThreshold = -3, MmapMax = -4, ArenaMax = -8;      // M_… of malloc.h
+    private const int LargeBlock = 1 << 20, Ahead = 64 << 20;
     private const int HugePage = 1 << 21, AdviseHuge = 14;                                                   // MADV_HUGEPAGE of mman.h
+
+    /// <summary>
+    /// From now on memory is kept for the next tensor: one heap, without mappings of single tensors, that takes 64 MB at a time and gives back nothing before
+    /// <see cref="Trim()"/>. Otherwise every large activation is a new mapping, which the system fills with zeros page by page: a sixth of a denoising step.
+    /// </summary>
+    public static void KeepMemory()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        Try(() => SetOption(MmapMax, 0));
+        Try(() => SetOption(ArenaMax, 1));
+        Try(() => SetOption(TrimThreshold, int.MaxValue));
+        Try(() => SetOption(TopPad, Ahead));
+    }
 
     /// <summary>
     /// From now on every large tensor is a mapping of its own, gone when the tensor is. Otherwise glibc, after the first large one, takes all but the largest from
@@ -15,8 +30,10 @@ internal static partial class NativeHeap
     /// </summary>
     public static void ReturnLargeBlocks()
     {
-        if (OperatingSystem.IsLinux())
-            Try(() => SetOption(MmapThreshold, LargeBlock));
+        if (!OperatingSystem.IsLinux())
+            return;
+        Try(() => SetOption(MmapMax, int.MaxValue));
+        Try(() => SetOption(MmapThreshold, LargeBlock));
     }
 
     /// <summary>
@@ -29,14 +46,17 @@ internal static partial class NativeHeap
         var size = tensor.numel() * tensor.element_size();
         if (!OperatingSystem.IsLinux() || size < 2 * HugePage || tensor.device_type != DeviceType.CPU)
             return;
-        using var flat = tensor.view(-1);
-        using var first = flat.narrow(0, 0, 1);
-        var address = Address(first.bytes);
+        var address = Address(tensor);
         var start = (address + HugePage - 1) & -HugePage;
         Try(() => Advise(start, (nuint)((address + (nint)size - start) & -HugePage), AdviseHuge));
     }
 
-    private static unsafe nint Address(Span<byte> bytes) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes));
+    /// <summary>Where a tensor's first element is, as long as the tensor lives.</summary>
+    public static unsafe nint Address(Tensor tensor)
+    {
+        using var first = tensor.as_strided([1], [1], tensor.storage_offset());
+        return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+    }
 
     /// <summary>Gives free memory back to the system.</summary>
     public static void Trim()

@@ -114,6 +114,8 @@ internal sealed class PipelineParts : IDisposable
         options.Validate();
         if (options.Threads is { } threads)
             set_num_threads(threads);
+        if (filled)
+            NativeHeap.KeepMemory();
         var (done, total) = (0, options.Motion is null ? 4 : 5);
         var made = new Stack<IDisposable>();                                            // freed again where a later part cannot be loaded
         T Own<T>(T part) where T : IDisposable
@@ -366,6 +368,7 @@ internal sealed class PipelineParts : IDisposable
             file.Dispose();
         foreach (var inversion in _inversions)
             inversion.Dispose();
+        NativeHeap.Trim();
     }
 
     /// <summary>A tokenizer's folder, also when a whole model's folder is given.</summary>

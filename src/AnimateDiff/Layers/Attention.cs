@@ -102,8 +102,7 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
             return to_out[0].call(joined).MoveToOuterDisposeScope();
         }
         var (key, value) = Project(tokens);
-        var mixed = nn.functional.scaled_dot_product_attention(SplitHeads(query), key, value);               // [N, heads, L, D]
-        var own = mixed.transpose(1, 2).reshape(tokens.shape);
+        var own = Mix(SplitHeads(query), key, value).reshape(tokens.shape);
         key.Dispose();
         value.Dispose();
         return to_out[0].call(own).MoveToOuterDisposeScope();
@@ -113,8 +112,13 @@ internal sealed class Attention : nn.Module<Tensor, KeyValue?, Tensor>
     private Tensor Attend(Tensor query, KeyValue context)
     {
         var split = query.view(context.Key.shape[0], -1, context.Key.shape[1], _headSize).transpose(1, 2);
-        return nn.functional.scaled_dot_product_attention(split, context.Key, context.Value).transpose(1, 2);
+        return Mix(split, context.Key, context.Value);
     }
+
+    // [N, heads, L, D] → [N, L, heads, D]
+    private static Tensor Mix(Tensor query, Tensor key, Tensor value) => FlashAttention.Takes(query, key)
+        ? FlashAttention.Attend(query, key, value)
+        : nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2);
 
     // [N, L, C] → [N, heads, L, D]; [N, L, S, C] → [N, S·heads, L, D], since places and heads are neighbours in memory
     private Tensor SplitHeads(Tensor projected)

@@ -59,6 +59,7 @@ public static class Trainer
         PipelineOptions.RequireDevice(recipe.Device);
         if (request.Threads is { } threads)
             set_num_threads(threads);
+        NativeHeap.KeepMemory();
         using var worker = new TorchWorker();
         return await worker.RunAsync(() =>
         {
