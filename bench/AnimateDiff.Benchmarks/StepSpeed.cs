@@ -69,6 +69,7 @@ internal static class StepSpeed
     // libtorch's two ways: MKL, and oneDNN by way of 1×1 windows over channels-last images.
     private static Pair Products(ScalarType type)
     {
+        NativeHeap.KeepMemory();
         var (x, y) = (randn([ProductSize, ProductSize], type), randn([ProductSize, ProductSize], type));
         var (images, windows) = (x.view(16, ProductSize / 16, 1, ProductSize).permute(0, 3, 1, 2), y.view(ProductSize, ProductSize, 1, 1));
         return new Pair(() => Time.Of(() => x.matmul(y).Dispose()), () => Time.Of(() => nn.functional.conv2d(images, windows).Dispose()));
@@ -88,8 +89,6 @@ internal static class StepSpeed
         {
             DType = PipelineOptions.ParseDType(model[2]);
             var (frames, pixels) = (int.Parse(model[3]), int.Parse(model[4]));
-            if (!isNaive)
-                NativeHeap.KeepMemory();
             var models = StepModels.Load(model[0], model[1], DType);
             var size = pixels / models.Vae.Config.PixelsPerLatent;
             using var generator = new Generator(0);
@@ -106,6 +105,7 @@ internal static class StepSpeed
             }
             else
             {
+                NativeHeap.KeepMemory();
                 using var _ = no_grad();
                 (Models, _text) = (models, models.UNet.Prepare(embeddings));
             }

@@ -22,6 +22,7 @@ internal static partial class NativeHeap
         Try(() => SetOption(ArenaMax, 1));
         Try(() => SetOption(TrimThreshold, int.MaxValue));
         Try(() => SetOption(TopPad, Ahead));
+        Trim();
     }
 
     /// <summary>

@@ -114,8 +114,6 @@ internal sealed class PipelineParts : IDisposable
         options.Validate();
         if (options.Threads is { } threads)
             set_num_threads(threads);
-        if (filled)
-            NativeHeap.KeepMemory();
         var (done, total) = (0, options.Motion is null ? 4 : 5);
         var made = new Stack<IDisposable>();                                            // freed again where a later part cannot be loaded
         T Own<T>(T part) where T : IDisposable
@@ -188,6 +186,8 @@ internal sealed class PipelineParts : IDisposable
             }
             if (options.Memory == MemoryUse.Low)
                 NativeHeap.ReturnLargeBlocks();
+            else if (filled)
+                NativeHeap.KeepMemory();                                                    // not earlier: what loading leaves free would stay in pieces between the weights
             return new PipelineParts(options, files.Kind, motionFiles?.Kind, unet, vae, textModel, new PromptEncoder(tokenizer, textModel.Model, inversions), inversions, open,
                 !recorded ? [] : [.. files.Files, .. vaeFiles?.Files ?? [], .. motionFiles?.Files ?? [], .. options.Embeddings, .. TokenizerFiles(tokenizerFolder)])
             {
