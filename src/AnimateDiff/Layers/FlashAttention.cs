@@ -12,7 +12,7 @@ namespace AnimateDiff.Layers;
 /// </summary>
 internal static unsafe class FlashAttention
 {
-    private const int Lanes = 16, KeyBlock = 8 * Lanes, TileRows = 6, QueryBlock = 4 * TileRows, FewKeys = 64;
+    private const int Lanes = 16, KeyBlock = 8 * Lanes, TileRows = 6, QueryBlock = 4 * TileRows, FewKeys = 192;
 
     /// <summary>Whether it can be used, and is faster: without gradients, in fp32 or bf16, on a processor with AVX-512. In fp32 libtorch's is as fast where keys are few.</summary>
     public static bool Takes(Tensor query, Tensor key) => Avx512F.IsSupported && query.device_type == DeviceType.CPU && !is_grad_enabled()
