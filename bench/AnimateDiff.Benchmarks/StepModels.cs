@@ -12,16 +12,17 @@ internal sealed record StepModels(UNetMotionModel UNet, AutoencoderKL Vae) : IDi
     /// <param name="folder">A base model, a folder in diffusers' layout.</param>
     /// <param name="motionFile">Motion modules, a file or a folder.</param>
     /// <param name="dtype">To compute in.</param>
-    public static StepModels Load(string folder, string motionFile, ScalarType dtype)
+    /// <param name="keepsHalves">Whether weights that are fp16 in the files stay so.</param>
+    public static StepModels Load(string folder, string motionFile, ScalarType dtype, bool keepsHalves)
     {
         using var image = Part("unet");
         using var decoder = Part("vae");
         using var motion = MotionFiles.Open(motionFile);
         var unet = new UNetMotionModel(UNetConfig.Read(Config("unet")), MotionConfig.Parse(motion.Config, motion.Path), META) { MotionNormAcrossFrames = true };
-        ModuleWeights.Load(unet, image, "UNet", dtype, part: name => !UNetMotionModel.IsMotion(name));
-        ModuleWeights.Load(unet, motion.Weights, "motion module", dtype, part: UNetMotionModel.IsMotion);
+        ModuleWeights.Load(unet, image, "UNet", dtype, keepsHalves: keepsHalves, part: name => !UNetMotionModel.IsMotion(name));
+        ModuleWeights.Load(unet, motion.Weights, "motion module", dtype, keepsHalves: keepsHalves, part: UNetMotionModel.IsMotion);
         var vae = new AutoencoderKL(VaeConfig.Read(Config("vae")), META);
-        ModuleWeights.Load(vae, decoder, "VAE", dtype);
+        ModuleWeights.Load(vae, decoder, "VAE", dtype, keepsHalves: keepsHalves);
         return new(unet, vae);
 
         string Config(string part) => Path.Combine(folder, part, "config.json");

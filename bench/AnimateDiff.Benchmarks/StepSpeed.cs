@@ -89,7 +89,7 @@ internal static class StepSpeed
         {
             DType = PipelineOptions.ParseDType(model[2]);
             var (frames, pixels) = (int.Parse(model[3]), int.Parse(model[4]));
-            var models = StepModels.Load(model[0], model[1], DType);
+            var models = StepModels.Load(model[0], model[1], DType, keepsHalves: !isNaive && DType == ScalarType.Float32);
             var size = pixels / models.Vae.Config.PixelsPerLatent;
             using var generator = new Generator(0);
             using var embeddings = randn([2, Tokens, models.UNet.Config.CrossAttentionDim], generator: generator).to(DType);

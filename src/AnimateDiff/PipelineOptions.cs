@@ -44,6 +44,9 @@ public sealed record PipelineOptions
     /// <summary>Accept pairs that were not made for each other, such as a v2 MotionLoRA on a v3 module, and requests that are not expected to fit into memory.</summary>
     public bool Force { get; init; }
 
+    /// <summary>Whether weights that files have in fp16 stay so in a model that computes in fp32. Only on the CPU, where nothing computes in fp16.</summary>
+    internal bool KeepsHalves => DType == ScalarType.Float32 && Device == "cpu";
+
     /// <summary>Name of <see cref="DType"/>: <c>fp32</c> or <c>bf16</c>.</summary>
     public string DTypeName => DType == ScalarType.BFloat16 ? "bf16" : "fp32";
 

@@ -1,6 +1,8 @@
 using AnimateDiff.Control;
 using AnimateDiff.Denoising;
+using AnimateDiff.Estimates;
 using AnimateDiff.ImagePrompts;
+using AnimateDiff.Layers;
 using AnimateDiff.Lora;
 using AnimateDiff.Noise;
 using AnimateDiff.Profiling;
@@ -72,8 +74,8 @@ internal sealed class PipelineParts : IDisposable
     /// <summary>What they were loaded with.</summary>
     public PipelineOptions Options => _options;
 
-    /// <summary>Parameters of the models, whether or not their weights are there.</summary>
-    public (long UNet, long Vae, long Text) ParameterCounts => (Count(_unet.Model), Count(_vae.Model), Count(_textModel.Model));
+    /// <summary>Parameters of the models, whether or not they are there.</summary>
+    public WeightCounts Weights { get; private init; } = null!;
 
     /// <summary>Whether models come and go (<see cref="MemoryUse.Low"/>).</summary>
     public bool IsLow => _options.Memory == MemoryUse.Low;
@@ -138,7 +140,7 @@ internal sealed class PipelineParts : IDisposable
             var device = new Device(options.Device);
             void Fill(nn.Module module, StateDict weights, string name, Func<string, bool>? part = null)
             {
-                ModuleWeights.Load(module, weights, name, options.DType, device, part);
+                ModuleWeights.Load(module, weights, name, options.DType, device, part, options.KeepsHalves);
                 module.eval();
             }
             WeightsOnDemand<T> Made<T>(T module, Action<T> fill) where T : nn.Module
@@ -178,6 +180,11 @@ internal sealed class PipelineParts : IDisposable
             var vae = Made(new AutoencoderKL(VaeConfig.Parse(vaeFiles?.Config ?? files.VaeConfig, options.Vae ?? files.Path), META), model => Fill(model, vaeFiles?.Weights ?? files.Vae, "VAE"));
             progress?.Report(new(GenerationStage.Load, total, total));
 
+            var image = Count(unet.Model, files.UNet, options);
+            var weights = new WeightCounts(
+                motionFiles is null ? image : image with { Halves = image.Halves + Count(unet.Model, motionFiles.Weights, options).Halves },
+                Count(vae.Model, vaeFiles?.Weights ?? files.Vae, options), Count(textModel.Model, files.TextEncoder, options), Extras: default);
+
             List<IDisposable> open = [files, .. vaeFiles is null ? Array.Empty<IDisposable>() : [vaeFiles], .. motionFiles is null ? Array.Empty<IDisposable>() : [motionFiles]];
             if (filled)
             {
@@ -193,6 +200,7 @@ internal sealed class PipelineParts : IDisposable
             {
                 SchedulerConfig = files.SchedulerConfig,
                 IsTuneAVideo = files.Kind.IsTuneAVideo,
+                Weights = weights,
             };
         }
         catch
@@ -350,7 +358,10 @@ internal sealed class PipelineParts : IDisposable
         Files = [.. await _files, .. await HashesOf([.. ControlModels.FilesOf(request, size.Frames), .. ImagePromptModels.FilesOf(request.ImagePrompts), .. ClipFinisher.FilesOf(request.Finish)])],
     };
 
-    private static long Count(nn.Module model) => model.parameters().Sum(parameter => parameter.numel());
+    private static ModelWeights Count(nn.Module model, StateDict weights, PipelineOptions options) => new(
+        model.parameters().Sum(parameter => parameter.numel()),
+        options.Device != "cpu" ? 0 : model.named_modules().Where(part => part.module is WeightedLayer && weights.TryGetValue($"{part.name}.weight", out var weight) && ModuleWeights.IsHalf(weight))
+            .Sum(part => weights[$"{part.name}.weight"].ElementCount));
 
     private static Task<RecipeFile[]> HashesOf(IEnumerable<string> files) =>
         Task.WhenAll(files.Distinct().Select(async path => new RecipeFile(path, await FileFingerprints.OfAsync(path))));

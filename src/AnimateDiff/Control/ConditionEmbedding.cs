@@ -16,7 +16,7 @@ internal sealed class ConditionEmbedding : nn.Module<Tensor, Tensor>
     /// <param name="device">Where the weights are made.</param>
     public ConditionEmbedding(long inChannels, IReadOnlyList<int> channels, long outChannels, Device? device) : base(nameof(ConditionEmbedding))
     {
-        Conv2d Conv(long from, long to, long stride = 1) => nn.Conv2d(from, to, 3, stride: stride, padding: 1, device: device);
+        Conv2d Conv(long from, long to, long stride = 1) => new Conv2d(from, to, 3, stride: stride, padding: 1, device: device);
         conv_in = Conv(inChannels, channels[0]);
         blocks = new([.. channels.Zip(channels.Skip(1)).SelectMany(pair => new[] { Conv(pair.First, pair.First), Conv(pair.First, pair.Second, stride: 2) })]);
         conv_out = Conv(channels[^1], outChannels);

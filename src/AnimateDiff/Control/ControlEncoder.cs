@@ -34,9 +34,9 @@ internal abstract class ControlEncoder : nn.Module
         var unet = config.UNet;
         var channels = unet.BlockOutChannels;
         var last = channels.Count - 1;
-        Conv2d Out(long width) => nn.Conv2d(width, width, 1, device: device);
+        Conv2d Out(long width) => new Conv2d(width, width, 1, device: device);
         int[] levels = [.. Enumerable.Range(0, channels.Count)];
-        conv_in = nn.Conv2d(unet.InChannels, channels[0], 3, padding: 1, device: device);
+        conv_in = new Conv2d(unet.InChannels, channels[0], 3, padding: 1, device: device);
         time_embedding = new(unet, device);
         controlnet_cond_embedding = embedding;
         down_blocks = new([.. levels.Select(i => new DownBlock(
@@ -52,7 +52,7 @@ internal abstract class ControlEncoder : nn.Module
     /// <param name="embeddings">[B, L, D], one row per clip, or [B·F, L, D], one row per frame.</param>
     public TextContext Prepare(Tensor embeddings)
     {
-        using var input = embeddings.to(conv_in.weight.dtype, conv_in.weight.device);
+        using var input = embeddings.to(conv_in.bias!.dtype, conv_in.weight.device);
         return new TextContext(embeddings.shape[0], _crossAttentions.ToDictionary(layer => layer, layer => layer.Project(input)));
     }
 
@@ -67,7 +67,7 @@ internal abstract class ControlEncoder : nn.Module
     private protected Tensor ChannelsLast(Tensor images)
     {
         using var scope = NewDisposeScope();
-        return images.to(conv_in.weight.dtype, conv_in.weight.device).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).MoveToOuterDisposeScope();
+        return images.to(conv_in.bias!.dtype, conv_in.weight.device).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 
     /// <param name="hidden">What the blocks begin with, [B·F, C, h, w]; let go of.</param>

@@ -71,7 +71,7 @@ internal sealed class ControlModels(ModelKind baseModel, PipelineOptions options
         ControlEncoder model = kind == CheckpointKind.ControlNet ? new ControlNetModel(config, META) : new SparseControlNetModel(config, META);
         try
         {
-            ModuleWeights.Load(model, files.Weights, kind == CheckpointKind.ControlNet ? "ControlNet" : "SparseCtrl encoder", options.DType, new Device(options.Device));
+            ModuleWeights.Load(model, files.Weights, kind == CheckpointKind.ControlNet ? "ControlNet" : "SparseCtrl encoder", options.DType, new Device(options.Device), keepsHalves: options.KeepsHalves);
             if (model is SparseControlNetModel sparse)
                 sparse.RoundPositions(files.Weights.First(entry => entry.Key.EndsWith("motion_modules.0.proj_in.weight", StringComparison.Ordinal)).Value.DType);
             model.PieceSize = options.Memory == MemoryUse.Low ? options.PieceSize : null;

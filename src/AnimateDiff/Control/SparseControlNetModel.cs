@@ -67,7 +67,7 @@ internal sealed class SparseControlNetModel : ControlEncoder
     {
         var channels = config.ConditioningChannels + (config.ConcatConditioningMask ? 1 : 0);
         return config.UseSimplifiedConditionEmbedding
-            ? nn.Conv2d(channels, config.UNet.BlockOutChannels[0], 3, padding: 1, device: device)
+            ? new Conv2d(channels, config.UNet.BlockOutChannels[0], 3, padding: 1, device: device)
             : new ConditionEmbedding(channels, config.ConditioningEmbeddingOutChannels, config.UNet.BlockOutChannels[0], device);
     }
 }

@@ -21,9 +21,9 @@ internal sealed class SpatialTransformer : nn.Module<Tensor, TextContext, FrameK
     {
         MixesFrames = config.TemporalAttention;
         norm = Norms.GroupNorm(config.NormNumGroups, channels, eps: 1e-6, device);
-        proj_in = nn.Conv2d(channels, channels, 1, device: device);
+        proj_in = new Conv2d(channels, channels, 1, device: device);
         transformer_blocks = new(new SpatialTransformerBlock(channels, config, device));
-        proj_out = nn.Conv2d(channels, channels, 1, device: device);
+        proj_out = new Conv2d(channels, channels, 1, device: device);
         RegisterComponents();
     }
 

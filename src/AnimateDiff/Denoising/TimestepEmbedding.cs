@@ -29,6 +29,6 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor>
         var exponent = Scalars.Arange(half, dtype: ScalarType.Float32, device: timestep.device).Times(-Math.Log(MaxPeriod)).Over(half - _config.FreqShift);
         var angle = timestep.to(ScalarType.Float32).unsqueeze(1) * exponent.exp();                          // [B, C/2]; in fp32, since t·ω reaches 1000
         var waves = _config.FlipSinToCos ? cat([angle.cos(), angle.sin()], 1) : cat([angle.sin(), angle.cos()], 1);
-        return linear_2.call(linear_1.call(waves.to(linear_1.weight.dtype)).Silu()).MoveToOuterDisposeScope();
+        return linear_2.call(linear_1.call(waves.to(linear_1.bias!.dtype)).Silu()).MoveToOuterDisposeScope();
     }
 }

@@ -29,6 +29,9 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// <summary>Shape of the image layers.</summary>
     public UNetConfig Config { get; }
 
+    /// <summary>What it computes in; weights may be kept in less.</summary>
+    public ScalarType DType => conv_in.bias!.dtype;
+
     /// <summary>Shape of the motion modules, or null.</summary>
     public MotionConfig? Motion { get; }
 
@@ -81,7 +84,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         var channels = config.BlockOutChannels;
         var last = channels.Count - 1;
         int Level(int level) => channels[Math.Clamp(level, 0, last)];
-        conv_in = nn.Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
+        conv_in = new Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
         time_embedding = new(config, device);
         bool Attends(string type) => type.StartsWith("CrossAttn", StringComparison.Ordinal);
         var levels = Enumerable.Range(0, channels.Count).ToArray();
@@ -90,7 +93,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
         up_blocks = new([.. levels.Select(i =>
             new UpBlock(Level(last - i + 1), Level(last - i), Level(last - i - 1), Attends(config.UpBlockTypes[i]), i < last, config, motion, device))]);
         conv_norm_out = Norms.GroupNorm(config.NormNumGroups, channels[0], config.NormEps, device);
-        conv_out = nn.Conv2d(channels[0], config.OutChannels, 3, padding: 1, device: device);
+        conv_out = new Conv2d(channels[0], config.OutChannels, 3, padding: 1, device: device);
         RegisterComponents();
         _positions = [.. modules().OfType<PositionEncoding>()];
         _crossAttentions = [.. new nn.Module[] { down_blocks, up_blocks, mid_block }.SelectMany(part => part.modules()).OfType<SpatialTransformerBlock>().Select(block => block.CrossAttention)];
@@ -137,7 +140,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
     /// <param name="embeddings">[B, L, D], one row per clip, or [B·F, L, D], one row per frame.</param>
     public TextContext Prepare(Tensor embeddings)
     {
-        using var input = embeddings.to(conv_in.weight.dtype, conv_in.weight.device);
+        using var input = embeddings.to(DType, conv_in.weight.device);
         return new TextContext(embeddings.shape[0], _crossAttentions.ToDictionary(layer => layer, layer => layer.Project(input)));
     }
 
@@ -178,7 +181,7 @@ internal sealed class UNetMotionModel : nn.Module<Tensor, Tensor, TextContext, T
             Recomputes && is_grad_enabled() ? new Recompute() : null, PieceSize is { } size && !is_grad_enabled() ? new Pieces(size, InView) : null, deep);
 
         // 2. frames join the batch, channels last in memory
-        var hidden = sample.to(conv_in.weight.dtype).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().permute(0, 3, 1, 2).Then(conv_in.call);
+        var hidden = sample.to(DType).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().permute(0, 3, 1, 2).Then(conv_in.call);
 
         // 3. down
         var skips = new Stack<Tensor>();

@@ -64,14 +64,13 @@ internal sealed class Estimator(PipelineParts parts)
 
     private WeightCounts Weights(GenerationRequest request)
     {
-        long extras = 0;
+        var extras = new ModelWeights(parts.AdaptedElements(request), 0);
         foreach (var path in request.Controls.Select(control => control.Path).Append(request.Sparse?.Path).OfType<string>()
             .Concat(request.ImagePrompts.SelectMany(prompt => new[] { prompt.IPAdapter, ImagePrompts.ImagePromptLoader.EncoderOf(prompt) })).Distinct())
         {
             using var file = ModelFolder.Open(path);
-            extras += file.Values.Sum(tensor => tensor.ElementCount);
+            extras = extras with { Elements = extras.Elements + file.Values.Sum(tensor => tensor.ElementCount) };
         }
-        var (unet, vae, text) = parts.ParameterCounts;
-        return new WeightCounts(unet, vae, text, extras + parts.AdaptedElements(request));
+        return parts.Weights with { Extras = extras };
     }
 }

@@ -3,12 +3,21 @@ using AnimateDiff.Sampling;
 
 namespace AnimateDiff.Estimates;
 
+/// <summary>The weights of a model.</summary>
+/// <param name="Elements">How many.</param>
+/// <param name="Halves">How many of them stay in fp16 where the model computes in fp32.</param>
+internal readonly record struct ModelWeights(long Elements, long Halves)
+{
+    /// <summary>What they take in a model that computes in <paramref name="dtype"/>.</summary>
+    public double Bytes(ScalarType dtype) => dtype == ScalarType.BFloat16 ? 2.0 * Elements : 4.0 * Elements - 2.0 * Halves;
+}
+
 /// <summary>The weights of a pipeline and its request.</summary>
-/// <param name="UNet">Parameters of image layers and motion modules.</param>
+/// <param name="UNet">Of image layers and motion modules.</param>
 /// <param name="Vae">Of the VAE.</param>
 /// <param name="Text">Of the text encoder.</param>
 /// <param name="Extras">Of what the request brings: control networks, IP-Adapters, adapters and the weights that these change.</param>
-internal sealed record WeightCounts(long UNet, long Vae, long Text, long Extras);
+internal sealed record WeightCounts(ModelWeights UNet, ModelWeights Vae, ModelWeights Text, ModelWeights Extras);
 
 /// <summary>The expected memory and work of a request.</summary>
 /// <param name="PeakBytes">Memory of the process at its widest.</param>
@@ -35,12 +44,11 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
 
         var piece = low ? PieceLayers * pieceSize : 0;
         var heap = low ? HeapLow : HeapNormal;
-        var denoising = heap * (large + Math.Min(piece, PieceLayers * large));
-        var decoding = heap * vae.Elements * decoded;
+        var denoising = heap * bytes * (large + Math.Min(piece, PieceLayers * large));
+        var decoding = heap * bytes * vae.Elements * decoded;
         var pictures = 3.0 * last.Clips * last.Frames * last.Height * last.Width * (request.Finish.Count > 0 ? 2 : 1);           // bytes
-        var elements = low
-            ? Math.Max(weights.UNet + weights.Extras + Math.Max(weights.Text, denoising), weights.Vae + decoding)
-            : weights.UNet + weights.Vae + weights.Text + weights.Extras + Math.Max(denoising, decoding);
+        var (unet, text, decoder) = (weights.UNet.Bytes(dtype) + weights.Extras.Bytes(dtype), weights.Text.Bytes(dtype), weights.Vae.Bytes(dtype));
+        var peak = low ? Math.Max(unet + Math.Max(text, denoising), decoder + decoding) : unet + text + decoder + Math.Max(denoising, decoding);
 
         var scheduler = Scheduler.Create(request.Scheduler, request.SchedulerOptions, request.Steps);
         var share = request.Source is { Kind: not SourceKind.Latents } source ? source.Strength : 1;
@@ -51,7 +59,7 @@ internal sealed record RunCost(long PeakBytes, double StepFlops, double TotalFlo
             var again = Math.Ceiling((hires.Steps ?? request.Steps) * hires.Strength);
             (total, evaluations) = (total + again * largeMean, evaluations + (int)again);
         }
-        return new RunCost((long)(Runtime + elements * bytes + pictures), flops, total, evaluations);
+        return new RunCost((long)(Runtime + peak + pictures), flops, total, evaluations);
     }
 
     // Elements that are held at the widest place of a step, its work, and the mean of the steps' work where not all of it is done in all of them.

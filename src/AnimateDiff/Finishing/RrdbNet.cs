@@ -64,7 +64,7 @@ internal sealed class RrdbNet : nn.Module<Tensor, Tensor>
         return hidden.Then(conv_hr.call).Then(Leaky).Then(conv_last.call).MoveToOuterDisposeScope();
     }
 
-    internal static Conv2d Convolution(long from, long to, Device? device) => nn.Conv2d(from, to, 3, padding: 1, device: device);
+    internal static Conv2d Convolution(long from, long to, Device? device) => new Conv2d(from, to, 3, padding: 1, device: device);
 
     /// <summary>max(x, x/5)</summary>
     internal static Tensor Leaky(Tensor x)

@@ -11,7 +11,7 @@ internal sealed class Downsample2D : nn.Module<Tensor, Tensor>
     public Downsample2D(long channels, bool padAfter = false, Device? device = null) : base(nameof(Downsample2D))
     {
         _padAfter = padAfter;
-        conv = nn.Conv2d(channels, channels, 3, stride: 2, padding: padAfter ? 0 : 1, device: device);
+        conv = new Conv2d(channels, channels, 3, stride: 2, padding: padAfter ? 0 : 1, device: device);
         RegisterComponents();
     }
 
@@ -26,7 +26,7 @@ internal sealed class Upsample2D : nn.Module<Tensor, (long Height, long Width), 
 
     public Upsample2D(long channels, Device? device = null) : base(nameof(Upsample2D))
     {
-        conv = nn.Conv2d(channels, channels, 3, padding: 1, device: device);
+        conv = new Conv2d(channels, channels, 3, padding: 1, device: device);
         RegisterComponents();
     }
 

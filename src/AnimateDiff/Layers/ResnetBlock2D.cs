@@ -16,13 +16,13 @@ internal sealed class ResnetBlock2D : nn.Module<Tensor, Tensor?, long, Tensor>
         : base(nameof(ResnetBlock2D))
     {
         norm1 = Norms.GroupNorm(groups, inChannels, eps, device);
-        conv1 = nn.Conv2d(inChannels, outChannels, 3, padding: 1, device: device);
+        conv1 = new Conv2d(inChannels, outChannels, 3, padding: 1, device: device);
         if (timeChannels is { } channels)
             time_emb_proj = new Linear(channels, outChannels, device: device);
         norm2 = Norms.GroupNorm(groups, outChannels, eps, device);
-        conv2 = nn.Conv2d(outChannels, outChannels, 3, padding: 1, device: device);
+        conv2 = new Conv2d(outChannels, outChannels, 3, padding: 1, device: device);
         if (inChannels != outChannels)
-            conv_shortcut = nn.Conv2d(inChannels, outChannels, 1, device: device);
+            conv_shortcut = new Conv2d(inChannels, outChannels, 1, device: device);
         RegisterComponents();
     }
 

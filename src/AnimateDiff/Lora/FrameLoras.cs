@@ -59,7 +59,7 @@ internal sealed class FrameLoras(UNetMotionModel unet) : IDisposable
             using var scope = NewDisposeScope();
             var own = matrix.Read();
             var made = own.dim() == 2 + window.Length ? own : own.flatten(1).view([own.shape[0], own.numel() / own.shape[0], .. window]);
-            _matrices.Add(made = made.to(weight.dtype, weight.device).DetachFromDisposeScope());
+            _matrices.Add(made = made.to(unet.DType, weight.device).DetachFromDisposeScope());
             return made;
         }
         long[] window = layer is Conv2d ? [1, 1] : [];
@@ -68,7 +68,7 @@ internal sealed class FrameLoras(UNetMotionModel unet) : IDisposable
         {
             using var scope = NewDisposeScope();
             var low = layer is Conv2d conv
-                ? nn.functional.conv2d(input, first, null, conv.stride, conv.padding, conv.dilation)   // [N, r, H, W]
+                ? nn.functional.conv2d(input, first, strides: [conv.Stride, conv.Stride], padding: [conv.Padding, conv.Padding])              // [N, r, H, W]
                 : nn.functional.linear(input, first);                                                                                  // […, r]
             var rows = layer is Conv2d ? low.shape[0] : low.numel() / low.shape[^1];
             var strengths = unet.InView.Weights(scale, factor, rows, low);

@@ -1,3 +1,4 @@
+using AnimateDiff.Layers;
 using TorchSharp.Modules;
 
 namespace AnimateDiff.Lora;
@@ -71,15 +72,25 @@ internal sealed class LoraStack(IReadOnlyDictionary<string, nn.Module> roots) : 
         var sum = layer.Original.to(ScalarType.Float32, copy: true);
         foreach (var (weights, scale) in terms)
             _factors[weights].AddTo(sum, path, scale);
-        weight.copy_(sum);
+        Put(path, sum);
         layer.Terms = terms;
+    }
+
+    // Weights that stay in fp16 in a model of fp32 give way to some in fp32, and come back: a sum in fp16 would lose what is added.
+    private void Put(string path, Tensor values)
+    {
+        var weight = WeightOf(path)!;
+        if (_modules[path] is WeightedLayer layer && weight.dtype != values.dtype && (weight.dtype == ScalarType.Float16 || values.dtype == ScalarType.Float16))
+            layer.weight = new Parameter(values.clone(), requires_grad: false);
+        else
+            weight.copy_(values);
     }
 
     private void Restore(Func<string, bool> where)
     {
         foreach (var (path, layer) in _adapted.Where(entry => where(entry.Key)).ToArray())
         {
-            WeightOf(path)!.copy_(layer.Original);
+            Put(path, layer.Original);
             layer.Original.Dispose();
             _adapted.Remove(path);
         }

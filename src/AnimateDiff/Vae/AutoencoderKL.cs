@@ -29,8 +29,8 @@ internal sealed class AutoencoderKL : nn.Module
         Config = config;
         encoder = new(config, device);
         decoder = new(config, device);
-        quant_conv = nn.Conv2d(2 * config.LatentChannels, 2 * config.LatentChannels, 1, device: device);
-        post_quant_conv = nn.Conv2d(config.LatentChannels, config.LatentChannels, 1, device: device);
+        quant_conv = new Conv2d(2 * config.LatentChannels, 2 * config.LatentChannels, 1, device: device);
+        post_quant_conv = new Conv2d(config.LatentChannels, config.LatentChannels, 1, device: device);
         RegisterComponents();
     }
 
@@ -76,7 +76,7 @@ internal sealed class AutoencoderKL : nn.Module
     private Tensor ChannelsLast(Tensor images)
     {
         using var scope = NewDisposeScope();
-        var input = images.to(post_quant_conv.weight.dtype, post_quant_conv.weight.device);
+        var input = images.to(post_quant_conv.bias!.dtype, post_quant_conv.weight.device);
         return input.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).MoveToOuterDisposeScope();
     }
 }

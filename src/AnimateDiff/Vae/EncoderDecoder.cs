@@ -15,11 +15,11 @@ internal sealed class Encoder : nn.Module<Tensor, Tensor>
     public Encoder(VaeConfig config, Device? device) : base(nameof(Encoder))
     {
         var channels = config.BlockOutChannels;
-        conv_in = nn.Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
+        conv_in = new Conv2d(config.InChannels, channels[0], 3, padding: 1, device: device);
         down_blocks = new([.. channels.Select((own, i) => new EncoderBlock(channels[Math.Max(i - 1, 0)], own, downsample: i < channels.Count - 1, config, device))]);
         mid_block = new(channels[^1], config, device);
         conv_norm_out = Norms.GroupNorm(config.NormNumGroups, channels[^1], VaeResnets.Eps, device);
-        conv_out = nn.Conv2d(channels[^1], 2 * config.LatentChannels, 3, padding: 1, device: device);
+        conv_out = new Conv2d(channels[^1], 2 * config.LatentChannels, 3, padding: 1, device: device);
         RegisterComponents();
     }
 
@@ -45,11 +45,11 @@ internal sealed class Decoder : nn.Module<Tensor, Tensor>
     public Decoder(VaeConfig config, Device? device) : base(nameof(Decoder))
     {
         int[] channels = [.. config.BlockOutChannels.Reverse()];
-        conv_in = nn.Conv2d(config.LatentChannels, channels[0], 3, padding: 1, device: device);
+        conv_in = new Conv2d(config.LatentChannels, channels[0], 3, padding: 1, device: device);
         mid_block = new(channels[0], config, device);
         up_blocks = new([.. channels.Select((own, i) => new DecoderBlock(channels[Math.Max(i - 1, 0)], own, upsample: i < channels.Length - 1, config, device))]);
         conv_norm_out = Norms.GroupNorm(config.NormNumGroups, channels[^1], VaeResnets.Eps, device);
-        conv_out = nn.Conv2d(channels[^1], config.OutChannels, 3, padding: 1, device: device);
+        conv_out = new Conv2d(channels[^1], config.OutChannels, 3, padding: 1, device: device);
         RegisterComponents();
     }
 

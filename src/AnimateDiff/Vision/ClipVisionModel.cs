@@ -78,7 +78,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module<Tensor, Tensor>, IOwnPara
     {
         var side = config.ImageSize / config.PatchSize;
         class_embedding = new Parameter(zeros(config.HiddenSize, device: device));
-        patch_embedding = nn.Conv2d(3, config.HiddenSize, config.PatchSize, config.PatchSize, bias: false, device: device);
+        patch_embedding = new Conv2d(3, config.HiddenSize, config.PatchSize, stride: config.PatchSize, hasBias: false, device: device);
         position_embedding = nn.Embedding(side * side + 1, config.HiddenSize, device: device);
         RegisterComponents();
     }

@@ -20,9 +20,14 @@ public static class ModuleWeights
     /// <param name="dtype">Type the parameters get.</param>
     /// <param name="device">Device they get, the CPU by default.</param>
     /// <param name="part">Which of the module's names the file is for, all by default: the image layers and the motion modules of one UNet come from two files.</param>
+    /// <param name="keepsHalves">
+    /// Whether the weights of linear layers and convolutions that the file has in fp16 stay so, and are had in <paramref name="dtype"/> by each call: half the memory, the same numbers.
+    /// Not for training.
+    /// </param>
     /// <exception cref="CheckpointException">Names or shapes differ.</exception>
     public static void Load(
-        nn.Module module, StateDict weights, string model, ScalarType dtype = ScalarType.Float32, Device? device = null, Func<string, bool>? part = null)
+        nn.Module module, StateDict weights, string model, ScalarType dtype = ScalarType.Float32, Device? device = null, Func<string, bool>? part = null,
+        bool keepsHalves = false)
     {
         part ??= _ => true;
         using var scope = NewDisposeScope();
@@ -39,7 +44,8 @@ public static class ModuleWeights
                 if (!waiting.Remove(Join(prefix, field)))
                     continue;
                 using var read = NewDisposeScope();
-                set(Own(InPlace(weights[Join(prefix, field)], dtype, device ?? CPU)));
+                var weight = weights[Join(prefix, field)];
+                set(Own(InPlace(weight, keepsHalves && child is WeightedLayer && IsHalf(weight) ? weight.DType : dtype, device ?? CPU)));
             }
             foreach (var (field, buffer) in child.named_buffers(recurse: false).Where(entry => buffers.ContainsKey(Join(prefix, entry.name))).ToList())
             {
@@ -118,7 +124,7 @@ public static class ModuleWeights
     // Of the types of module that have parameters here, those that they have.
     private static IEnumerable<(string Field, Action<Parameter> Set)> Setters(nn.Module module) => module switch
     {
-        Linear linear => [("weight", value => linear.weight = value), ("bias", value => linear.bias = value)],
+        WeightedLayer layer => [("weight", value => layer.weight = value), ("bias", value => layer.bias = value)],
         Convolution conv => [("weight", value => conv.weight = value), ("bias", value => conv.bias = value)],
         GroupNorm norm => [("weight", value => norm.weight = value), ("bias", value => norm.bias = value)],
         LayerNorm norm => [("weight", value => norm.weight = value), ("bias", value => norm.bias = value)],
@@ -126,6 +132,9 @@ public static class ModuleWeights
         IOwnParameter own => [(own.ParameterName, own.SetParameter)],
         _ => [],
     };
+
+    /// <summary>Whether a weight can stay in fp16; biases do not, which say what a layer computes in.</summary>
+    internal static bool IsHalf(WeightTensor weight) => weight.DType == ScalarType.Float16 && weight.Shape.Count > 1;
 
     // Converted and laid out in one pass over the file's tensor, into memory that is touched once. A window of one place, or of one channel, has one layout only.
     private static Tensor InPlace(WeightTensor weight, ScalarType dtype, Device device)

@@ -24,7 +24,7 @@ public sealed class LoraStackTests : IDisposable
     {
         using var _ = no_grad();
         var generator = new Generator(1);
-        var model = nn.Sequential(("linear", nn.Linear(6, 4)), ("conv", nn.Conv2d(3, 5, 3)), ("point", nn.Conv2d(3, 4, 1)));
+        var model = nn.Sequential(("linear", new Linear(6, 4)), ("conv", new Conv2d(3, 5, 3)), ("point", new Conv2d(3, 4, 1)));
         foreach (var (_, parameter) in model.named_parameters())
             parameter.copy_(randn(parameter.shape, generator: generator));
         model.to(dtype);
