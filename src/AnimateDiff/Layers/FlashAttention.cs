@@ -2,21 +2,22 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using static AnimateDiff.Layers.HeadMemory;
 
 namespace AnimateDiff.Layers;
 
 /// <summary>
 /// Attention for the CPU, softmax(Q·Kᵀ/√D)·V, a block of keys at a time and with the maximum of each row brought along, so that the scores of all keys are never in
 /// memory (Dao et al. 2022, arXiv 2205.14135, algorithm 1). It computes in fp32, in AVX-512's 16 lanes, whatever the tensors' type; libtorch's own is bound to its
-/// matrix library, which on processors that are not Intel's stays at AVX2, and takes twice as long.
+/// matrix library, which on processors that are not Intel's stays at AVX2, and takes twice as long. Few keys have a kernel of their own, <see cref="FewKeysAttention"/>.
 /// </summary>
 internal static unsafe class FlashAttention
 {
-    private const int Lanes = 16, KeyBlock = 8 * Lanes, TileRows = 6, QueryBlock = 4 * TileRows, FewKeys = 192;
+    private const int KeyBlock = 8 * Lanes, TileRows = 6, QueryBlock = 4 * TileRows, LibraryKeys = 192;
 
     /// <summary>Whether it can be used, and is faster: without gradients, in fp32 or bf16, on a processor with AVX-512. In fp32 libtorch's is as fast where keys are few.</summary>
     public static bool Takes(Tensor query, Tensor key) => Avx512F.IsSupported && query.device_type == DeviceType.CPU && !is_grad_enabled()
-        && (query.dtype == ScalarType.BFloat16 || (query.dtype == ScalarType.Float32 && key.shape[2] > FewKeys));
+        && (query.dtype == ScalarType.BFloat16 || (query.dtype == ScalarType.Float32 && key.shape[2] > LibraryKeys));
 
     /// <param name="query">[N, heads, L, D], with elements of one head side by side.</param>
     /// <param name="key">[N, heads, M, D], likewise.</param>
@@ -26,48 +27,52 @@ internal static unsafe class FlashAttention
     {
         var (n, heads, rows) = (query.shape[0], query.shape[1], query.shape[2]);
         var result = empty([n, rows, heads, query.shape[3]], query.dtype, query.device);
-        var isHalf = query.dtype == ScalarType.BFloat16;
         using var swapped = result.transpose(1, 2);
-        var sizes = new Sizes((int)rows, (int)key.shape[2], (int)query.shape[3]);
-        View q = new(query), k = new(key), v = new(value), made = new(swapped);
-        var (jobs, threads) = ((int)(n * heads), get_num_threads());
-        var next = -1;
+        var sizes = new HeadSizes((int)rows, (int)key.shape[2], (int)query.shape[3]);
+        HeadView q = new(query), k = new(key), v = new(value), made = new(swapped);
+        var (isFew, isHalf, threads) = (sizes.Keys <= FewKeysAttention.MostKeys, query.dtype == ScalarType.BFloat16, get_num_threads());
+        var together = isFew && q.IsJoined(sizes) && k.IsJoined(sizes) && v.IsJoined(sizes) ? FewKeysAttention.HeadsTogether(sizes) : 1;
+        var groups = (heads + together - 1) / together;                                                      // of heads, in an image
+        var (jobs, next) = (n * groups, -1L);
 
-        if (threads == 1 || jobs == 1)
-            Work();
-        else
-            Parallel.For(0, Math.Min(threads, jobs), new() { MaxDegreeOfParallelism = threads }, _ => Work());
+        LibtorchThreads.Run((int)Math.Min(threads, jobs), Work);
         return result;
 
         void Work()
         {
-            var memory = (float*)NativeMemory.AlignedAlloc(sizes.Floats * sizeof(float), 64);
+            var memory = (float*)NativeMemory.AlignedAlloc((isFew ? FewKeysAttention.Floats(sizes, together) : Floats(sizes)) * sizeof(float), 64);
             try
             {
                 for (var job = Interlocked.Increment(ref next); job < jobs; job = Interlocked.Increment(ref next))
-                {
-                    var (image, head) = (job / heads, job % heads);
-                    if (isHalf)
-                        Head<ushort>(q, k, v, made, image, head, sizes, memory);
-                    else
-                        Head<float>(q, k, v, made, image, head, sizes, memory);
-                }
+                    Compute(job / groups, job % groups * together, memory);
             }
             finally
             {
                 NativeMemory.AlignedFree(memory);
             }
         }
+
+        void Compute(long image, long head, float* memory)
+        {
+            var count = (int)Math.Min(together, heads - head);
+            switch (isFew, isHalf)
+            {
+                case (true, true): FewKeysAttention.Heads<ushort>(q, k, v, made, image, head, count, sizes, memory); break;
+                case (true, false): FewKeysAttention.Heads<float>(q, k, v, made, image, head, count, sizes, memory); break;
+                case (false, true): Head<ushort>(q, k, v, made, image, head, sizes, memory); break;
+                default: Head<float>(q, k, v, made, image, head, sizes, memory); break;
+            }
+        }
     }
 
     // All queries of one head of one image.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Head<T>(View query, View key, View value, View made, long image, long head, Sizes sizes, float* memory) where T : unmanaged
+    private static void Head<T>(HeadView query, HeadView key, HeadView value, HeadView made, long image, long head, HeadSizes sizes, float* memory) where T : unmanaged
     {
-        var (depth, width) = (sizes.Depth, sizes.Width);
+        var (depth, width, padded) = (sizes.Depth, sizes.Width, PaddedKeys(sizes));
         var keys = memory;                                                                                   // blocks of [D, 128]
-        var values = keys + (nint)sizes.PaddedKeys * depth;                                                  // [M, D rounded up]
-        var queries = values + (nint)sizes.PaddedKeys * width;                                               // [24, D], at most
+        var values = keys + (nint)padded * depth;                                                            // [M, D rounded up]
+        var queries = values + (nint)padded * width;                                                         // [24, D], at most
         var scores = queries + QueryBlock * width;                                                           // [24, 128]
         var sums = scores + QueryBlock * KeyBlock;                                                           // [24, D rounded up]
         var totals = sums + QueryBlock * width;                                                              // [24, 16]
@@ -117,10 +122,7 @@ internal static unsafe class FlashAttention
         var most = Vector512.Load(scores);
         for (var i = 1; i < vectors; i++)
             most = Vector512.Max(most, Vector512.Load(scores + i * Lanes));
-        var half = Vector256.Max(most.GetLower(), most.GetUpper());
-        var quarter = Vector128.Max(half.GetLower(), half.GetUpper());
-        quarter = Vector128.Max(quarter, Vector128.Shuffle(quarter, Vector128.Create(2, 3, 0, 1)));
-        var now = MathF.Max(largest, MathF.Max(quarter[0], quarter[1]));
+        var now = MathF.Max(largest, Largest(most));
         var maximum = Vector512.Create(now);
         var sum = Vector512<float>.Zero;
         for (var i = 0; i < vectors; i++)
@@ -139,25 +141,6 @@ internal static unsafe class FlashAttention
                 (Vector512.Load(sums + i) * factor).Store(sums + i);
             largest = now;
         }
-    }
-
-    // 2^x for x ≤ 0: by the power series around the nearest whole number, to 1e-7 of it.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Power(Vector512<float> x)
-    {
-        x = Vector512.Max(x, Vector512.Create(-126f));
-        var whole = Vector512.Round(x);
-        var rest = x - whole;
-        var power = Vector512.Create(1.5252734e-5f);                                                         // ln(2)^k / k!, from k = 7 down
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512.Create(1.5403530e-4f));
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512.Create(1.3333558e-3f));
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512.Create(9.6181291e-3f));
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512.Create(5.5504109e-2f));
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512.Create(0.24022651f));
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512.Create(0.69314718f));
-        power = Vector512.FusedMultiplyAdd(power, rest, Vector512<float>.One);
-        var exponent = Vector512.ConvertToInt32Native(whole) << 23;
-        return (power.AsInt32() + exponent).AsSingle();
     }
 
     // C [rows, 16·vectors] = A [rows, depth] · B [depth, 16·vectors], or is added to. Rows are a multiple of 6.
@@ -249,40 +232,6 @@ internal static unsafe class FlashAttention
             (add ? Vector512.Load(c + 3 * Lanes) + s3 : s3).Store(c + 3 * Lanes);
     }
 
-    // Elements become fp32, times a factor; up to the width there are zeros.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Read<T>(T* from, float* to, int depth, int width, float factor) where T : unmanaged
-    {
-        var i = 0;
-        for (; i <= depth - Lanes; i += Lanes)
-            (Widen(from + i) * factor).Store(to + i);
-        for (; i < depth; i++)
-            to[i] = (typeof(T) == typeof(float) ? ((float*)from)[i] : BitConverter.Int32BitsToSingle(((ushort*)from)[i] << 16)) * factor;
-        for (; i < width; i++)
-            to[i] = 0;
-    }
-
-    // bf16 is the upper half of an fp32 number.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Widen<T>(T* from) where T : unmanaged => typeof(T) == typeof(float)
-        ? Vector512.Load((float*)from)
-        : (Avx512F.ConvertToVector512UInt32(Vector256.Load((ushort*)from)) << 16).AsSingle();
-
-    // And back, to the nearest, ties to even.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write<T>(float* from, T* to, int depth, float factor) where T : unmanaged
-    {
-        for (var i = 0; i < depth; i++)
-        {
-            var value = from[i] * factor;
-            var bits = BitConverter.SingleToUInt32Bits(value);
-            if (typeof(T) == typeof(float))
-                ((float*)to)[i] = value;
-            else
-                ((ushort*)to)[i] = (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-        }
-    }
-
     private interface IColumns
     {
         static abstract int Count { get; }
@@ -308,30 +257,9 @@ internal static unsafe class FlashAttention
         public static int Count => 4;
     }
 
-    // Lengths of a head's work, and what they take.
-    private readonly record struct Sizes(int Queries, int Keys, int Depth)
-    {
-        public int PaddedKeys => (Keys + KeyBlock - 1) / KeyBlock * KeyBlock;
+    private static int PaddedKeys(HeadSizes sizes) => (sizes.Keys + KeyBlock - 1) / KeyBlock * KeyBlock;
 
-        public int Width => (Depth + Lanes - 1) / Lanes * Lanes;
-
-        public nuint Floats => (nuint)((long)PaddedKeys * (Depth + Width) + QueryBlock * (Width + KeyBlock + Width + Lanes) + Lanes);
-    }
-
-    // Where the elements of [N, heads, L, D] are.
-    private readonly struct View
-    {
-        private readonly nint _start;
-        private readonly long _image, _head, _row;
-
-        public View(Tensor tensor)
-        {
-            if (tensor.stride(3) != 1)
-                throw new ArgumentException("The elements of a head must be side by side.", nameof(tensor));
-            var size = tensor.element_size();
-            (_start, _image, _head, _row) = (NativeHeap.Address(tensor), tensor.stride(0) * size, tensor.stride(1) * size, tensor.stride(2) * size);
-        }
-
-        public void* Row(long image, long head, int row) => (byte*)_start + image * _image + head * _head + row * _row;
-    }
+    // What a head's work takes.
+    private static nuint Floats(HeadSizes sizes) =>
+        (nuint)((long)PaddedKeys(sizes) * (sizes.Depth + sizes.Width) + QueryBlock * (sizes.Width + KeyBlock + sizes.Width + Lanes) + Lanes);
 }
